@@ -1,0 +1,93 @@
+"""What a source of leads is to us: facts as data, behaviour as functions, joined in one value.
+
+A source is one module in this package with a `connector` of this type; nothing else has to be edited to add one
+(docs/adding-a-connector.md).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Any, Literal
+
+from connector_master.connectors.forms import Form
+from connector_master.model.event import Answer, Outcome, Push, Record
+from connector_master.model.json import Json
+
+MappingTarget = str | Mapping[str, str]
+"""A lead field, or `{"field", "transform"?, "combine"?}` (API.md, "field-mapping")."""
+
+Auth = Literal["signature", "oauth", "api_key", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a push may be verified with.
+
+    `texts` are the connector's live secrets, newest first: the sender's own (when it makes its own), the present one and
+    the previous one while its grace lasts. `hashes` are the SHA-256 of secrets kept only hashed (token schemes).
+    `verify_token` answers Meta-style challenges.
+    """
+
+    texts: tuple[str, ...] = ()
+    hashes: tuple[bytes, ...] = ()
+    verify_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Proof that a push was checked. `scheme` says how; `delivery_id` is the sender's id for this delivery, if it has one."""
+
+    scheme: str
+    delivery_id: str | None = None
+
+
+Verify = Callable[[Push, Secrets, Any], Verified]
+"""(push, secrets, settings form) → Verified; raises InvalidSignature. Never sees a parsed body."""
+
+Split = Callable[[Json, Push, Any], Sequence[Record]]
+"""(decoded body, push, settings form) → its records in order; raises InvalidBody or InvalidRecord."""
+
+Acknowledge = Callable[[Sequence[Outcome], bool], Answer]
+"""(outcomes in order, whether the body was a list of records) → the answer the provider's contract asks for."""
+
+Challenge = Callable[[Push, Secrets, Any], Answer]
+"""(GET request, secrets, settings form) → the answer to a provider's verification request; raises ForbiddenChallenge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """One type of source. What a source can't do is not passed.
+
+    `door` is the segment of its public address (`/api/connectors/<door>/<webhookId>`), None when nothing is pushed.
+    `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
+    refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
+    without a mapping of its own find phone, name and e-mail by name and content. `answers_failures_with` is not None where the
+    provider must get 200 even for a body that could not be used.
+    """
+
+    type: str
+    title: str
+    summary: str
+    auth: Auth
+    settings: type[Form]
+    credentials: type[Form]
+    mapping: Mapping[str, MappingTarget]
+    records: Split
+    acknowledge: Acknowledge
+    verify: Verify | None = None
+    challenge: Challenge | None = None
+    door: str | None = None
+    unsigned_by_nature: bool = False
+    guesses: bool = False
+    zone: tzinfo = UTC
+    max_body_bytes: int | None = None
+
+    @property
+    def pushes(self) -> bool:
+        """Whether the provider sends to us."""
+        return self.door is not None
+
+    @property
+    def pulls(self) -> bool:
+        """Whether we ask the provider."""
+        return False

@@ -1,0 +1,231 @@
+"""Problems: what can go wrong, whether it passes by itself, and what a person can do about it.
+
+The class says what happens next, `code` tells programs, `remedy` tells people. `detail` never quotes
+personal data or secrets, so a problem may be logged and shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One fault in an input: the field's path as the caller wrote it, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(Exception):
+    """Base of every expected failure. `status` is the HTTP status that a caller gets for it."""
+
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+    remedy: str = "Try again; if it stays, look for the error's id in the log."
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        errors: Sequence[FieldError] = (),
+        remedy: str | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.errors = tuple(errors) or ((FieldError(field, detail),) if field else ())
+        self.retry_after_seconds = retry_after_seconds
+        if remedy is not None:
+            self.remedy = remedy
+
+
+class Transient(Problem):
+    """Passes by itself: tried again on the schedule."""
+
+
+class Permanent(Problem):
+    """Stays until a person changes something."""
+
+
+# ---- what a record can lack -------------------------------------------------------------------------
+
+
+class MissingPhone(Permanent):
+    """Nothing was found in the fields that are mapped to phoneNumber."""
+
+    code = "missing_phone"
+    title = "Phone number missing"
+    status = 400
+    remedy = "Map a field that holds a phone number to phoneNumber, then retry the event."
+
+
+class InvalidPhone(Permanent):
+    """No valid number in the field mapped to phoneNumber."""
+
+    code = "invalid_phone"
+    title = "Phone number invalid"
+    status = 400
+    remedy = "Map a field that holds a whole phone number, or set the connector's default region, then retry the event."
+
+
+class InvalidBody(Permanent):
+    """The body can't be read as what its content type says it is."""
+
+    code = "invalid_body"
+    title = "Body unreadable"
+    status = 400
+    remedy = "Send JSON, a form, or newline-delimited JSON, and say which in Content-Type."
+
+
+class InvalidRecord(Permanent):
+    """A record is not an object with fields."""
+
+    code = "invalid_record"
+    title = "Record unreadable"
+    status = 400
+    remedy = "Send one JSON object per lead."
+
+
+class TransformFailed(Permanent):
+    """A mapping's expression could not be evaluated for this record."""
+
+    code = "transform_failed"
+    title = "Transform failed"
+    status = 400
+    remedy = "Try the mapping with this event's payload, mend the expression, then retry the event."
+
+
+class StorageRefused(Permanent):
+    """The database refused the lead made of this record; its raw payload is kept."""
+
+    code = "storage_refused"
+    title = "Record could not be stored as a lead"
+    status = 400
+    remedy = "Look at the raw payload, mend the mapping, then retry the event."
+
+
+# ---- the door ---------------------------------------------------------------------------------------
+
+
+class ConnectorNotFound(Permanent):
+    """No connector has this address."""
+
+    code = "connector_not_found"
+    title = "Connector not found"
+    status = 404
+    remedy = "Copy the webhook URL again from the connector's page."
+
+
+class InvalidSignature(Permanent):
+    """The signature or token is wrong, or missing where one is required."""
+
+    code = "invalid_signature"
+    title = "Invalid signature"
+    status = 401
+    remedy = "Sign the exact bytes of the body with this connector's webhook secret."
+
+
+class ForbiddenChallenge(Permanent):
+    """A verification request carries a token that is not this connector's."""
+
+    code = "invalid_verify_token"
+    title = "Verify token wrong"
+    status = 403
+    remedy = "Enter this connector's own verify token at the provider."
+
+
+class BodyTooLarge(Permanent):
+    """The body is larger than this address accepts."""
+
+    code = "body_too_large"
+    title = "Body too large"
+    status = 413
+    remedy = "Send fewer records per request."
+
+
+class UnsupportedMediaType(Permanent):
+    """The body's type or encoding is none that this address reads."""
+
+    code = "unsupported_media_type"
+    title = "Unsupported content type"
+    status = 415
+    remedy = "Send application/json, application/x-www-form-urlencoded, multipart/form-data or application/x-ndjson, not compressed."
+
+
+class RateLimited(Transient):
+    """More requests than this connector's limit allows."""
+
+    code = "rate_limited"
+    title = "Too many requests"
+    status = 429
+    remedy = "Wait as long as Retry-After says."
+
+
+class StorageUnavailable(Transient):
+    """The database can't be reached or the queue is full; nothing was acknowledged."""
+
+    code = "storage_unavailable"
+    title = "Storage unavailable"
+    status = 503
+    remedy = "Send the same request again after the time in Retry-After."
+
+
+# ---- the API ----------------------------------------------------------------------------------------
+
+
+class InvalidRequest(Permanent):
+    """Fields of the request are wrong; `errors` names each."""
+
+    code = "validation_failed"
+    title = "Request invalid"
+    status = 422
+    remedy = "Mend the fields named in errors."
+
+
+class InvalidCursor(Permanent):
+    """A paging cursor that this list did not give out."""
+
+    code = "invalid_cursor"
+    title = "Cursor invalid"
+    status = 400
+    remedy = "Start again without a cursor."
+
+
+class Unauthenticated(Permanent):
+    """No valid API key or session came with the request."""
+
+    code = "unauthenticated"
+    title = "Sign-in required"
+    status = 401
+    remedy = "Send a valid API key as Authorization: Bearer <key>."
+
+
+class Forbidden(Permanent):
+    """The caller's role does not allow this."""
+
+    code = "forbidden"
+    title = "Not allowed"
+    status = 403
+    remedy = "Ask an administrator for a role that may do this."
+
+
+class NotFound(Permanent):
+    """Nothing here has this id, or it lies in another workspace."""
+
+    code = "not_found"
+    title = "Not found"
+    status = 404
+    remedy = "Check the id; the list shows what there is."
+
+
+class Conflict(Permanent):
+    """The request does not fit the present state."""
+
+    code = "conflict"
+    title = "Conflict"
+    status = 409
+    remedy = "Read the present state, then decide again."
