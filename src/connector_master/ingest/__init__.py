@@ -1,0 +1,1 @@
+"""How records come in: bodies read, pushes received, pulls run, batches committed."""
