@@ -1,0 +1,1 @@
+"""How we may call providers: sealing, the key ring, OAuth."""
