@@ -1,0 +1,1 @@
+"""Who may call us: passwords, API keys, roles, the one table of permissions."""
