@@ -191,7 +191,7 @@ def test_blanks_around_a_number_are_not_what_makes_it_too_long() -> None:
     assert _read(" " * 400 + MOBILE + " " * 400) == [MOBILE]
 
 
-@pytest.mark.parametrize("length", range(280, 312))
+@pytest.mark.parametrize("length", range(260, 300))
 def test_a_long_text_is_never_cut_within_a_number(length: int) -> None:
     filler = "call 9876543210 or " + "a" * length
 
@@ -211,6 +211,15 @@ def test_the_short_cut_agrees_with_libphonenumber(mobile: str, prefix: str, midd
 
     assert phonenumbers.is_valid_number(number)
     assert normalize_phone(written, "IN") == Phone(expected, ())
+
+
+@given(st.from_regex(r"[1-9][0-9]{9}", fullmatch=True))
+@example("5876543210")
+def test_ten_digits_are_a_number_exactly_when_libphonenumber_says_so(digits: str) -> None:
+    number = phonenumbers.parse(digits, "IN")
+    is_number = phonenumbers.is_valid_number(number) and len(set(str(number.national_number))) > 1
+    # Otherwise they may be another country's, written without a plus.
+    assert ((_read(digits) or [""])[0][:3] == "+91") is is_number
 
 
 @given(INDIAN_MOBILES, st.sets(st.integers(0, 9), min_size=1, max_size=9), st.sampled_from("xX*#•×_"), REGIONS)
