@@ -42,10 +42,18 @@ class WithPassword:
 
 
 async def create(
-    engine: AsyncEngine, caller: Caller, *, email: str, name: str, role: Role, password: str | None = None
+    engine: AsyncEngine,
+    caller: Caller,
+    *,
+    email: str,
+    name: str,
+    role: Role,
+    password: str | None = None,
+    must_change: bool = True,
 ) -> WithPassword:
-    """Create a user who must choose a password at the first sign-in; without `password` a random one is made.
+    """Create a user. Without `password` a random one is made.
 
+    `must_change` asks for another password at the first sign-in, as a random one does always: it is not the user's own.
     Raises InvalidRequest, EmailTaken or Forbidden.
     """
     _check_may_give(caller, role)
@@ -61,7 +69,7 @@ async def create(
             name=name,
             role=role,
             password_hash=password_hash,
-            must_change_password=True,
+            must_change_password=must_change or one_time is not None,
         )
         if user is None:
             raise EmailTaken("A user with this e-mail address exists already.", field="email")
@@ -105,13 +113,11 @@ async def change(
         before = await _find(connection, caller, user_id)
         if role is not None and role != Role.ADMIN:
             await _check_not_last(connection, caller, before)
-        after = await users.change(
-            connection,
-            caller.workspace_id,
-            user_id,
-            name=before.name if name is None else clean_name(name),
-            role=before.role if role is None else role,
-        )
+        wanted_name = before.name if name is None else clean_name(name)
+        wanted_role = before.role if role is None else role
+        if (wanted_name, wanted_role) == (before.name, before.role):
+            return before
+        after = await users.change(connection, caller.workspace_id, user_id, name=wanted_name, role=wanted_role)
         what = f"User {after.email} is now {after.role}" if after.role != before.role else f"User {after.email} changed"
         await _log(connection, caller, "user_changed", what, after, before=_facts(before), after=_facts(after))
     return after
