@@ -81,6 +81,7 @@ def test_a_name_in_two_parts_is_joined(first: str | None, last: str | None, name
 @example("a" * 198 + " &amp; b")
 @example("&&#108;t; null")
 @example("first=FIRST=")
+@example("FIRST=\r0")
 @example("fi&#8203;rst = Asha")
 def test_normalizing_twice_changes_nothing_more(text: str) -> None:
     name = normalize_name(text)

@@ -53,4 +53,4 @@ def _without_form(text: str) -> str:
         text = better
     lines = text.split("\n")
     parts = [part[1] for line in lines if (part := _PART.fullmatch(line))]
-    return " ".join(parts) if len(parts) == len(lines) else text
+    return " ".join(parts) if len(parts) == len(lines) > 1 else text
