@@ -222,6 +222,13 @@ def test_a_secret_that_is_no_base64_can_not_verify_standard_webhooks(secret: str
     assert refused(push(BODY, headers), secret)
 
 
+@pytest.mark.parametrize("version", ["v1a", "v2", "", "V1"])
+def test_a_right_signature_under_another_version_is_no_signature(version: str) -> None:
+    header = {"webhook-signature": f"{version},{standard(b'msg_1.' + TIMED)}"}
+    assert refused(push(BODY, VALID["standard"][1] | header))
+    assert refused(push(BODY, {"Stripe-Signature": f"t={SECONDS},v0={hexed(TIMED)}"}))
+
+
 # ---- which scheme -----------------------------------------------------------------------------------
 
 
@@ -278,6 +285,10 @@ def test_no_token_is_no_proof() -> None:
     assert refused(push(), scheme="token-header", required=True)
     assert refused(push(), scheme="token-query", required=True)
     assert verify(push(), scheme="token-query").scheme == "unsigned"
+
+
+def test_an_empty_token_is_wrong_even_where_a_secret_is_empty() -> None:
+    assert refused(push(query={"token": ""}), "", hashes=(sha256(b"").digest(),))
 
 
 # ---- delivery ids -----------------------------------------------------------------------------------
