@@ -47,6 +47,8 @@ def test_a_long_password_of_ones_own_is_accepted(password: str) -> None:
         "aaaaaaaaaaaaaaaaaaaa",
         "abc1abc1abc1abc1abc1",
         "hellohellohellohello",
+        "kestrelkestrelkestrel",
+        "w7Qz!mw7Qz!mw7Qz!m",
         "ConnectorMaster2026!",
         "connector-master-admin",
         "admin1234admin1234",

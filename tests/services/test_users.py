@@ -184,6 +184,19 @@ async def test_the_first_start_makes_an_administrator_once(database: AsyncEngine
     assert made[0].password not in repr(made[0])
 
 
+async def test_first_starts_that_disagree_about_the_address_make_one_administrator(
+    database: AsyncEngine, admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hash_at_once(password: str) -> str:
+        return "hash"
+
+    monkeypatch.setattr(passwords, "hash_password", hash_at_once)
+    await asyncio.gather(*(ensure_administrator(database, f"a{number}@localhost", GOOD) for number in range(8)))
+
+    found, _ = await users.list_page(database, admin, limit=10)
+    assert len(found) == 1
+
+
 async def test_a_first_start_with_a_password_given_prints_none(database: AsyncEngine, admin: Caller) -> None:
     with pytest.raises(InvalidRequest):
         await ensure_administrator(database, "admin@localhost", "short")

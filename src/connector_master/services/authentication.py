@@ -8,7 +8,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -37,7 +37,6 @@ async def caller_for_key(engine: AsyncEngine, key: str, ip: str) -> Caller:
     found = await _look_up(engine, key) if looks_valid(key) else None
     if found is None or found.status != "active":
         await _refuse_key(engine, found, ip)
-    assert found is not None
     _note_use(engine, found)
     return Caller(
         workspace_id=found.workspace_id, kind="api_key", id=found.id, name=found.name, role=Role(found.role), ip=ip
@@ -108,7 +107,7 @@ async def _look_up(engine: AsyncEngine, key: str) -> ApiKey | None:
         return await api_keys.find_by_hash(connection, hash_key(key))
 
 
-async def _refuse_key(engine: AsyncEngine, found: ApiKey | None, ip: str) -> None:
+async def _refuse_key(engine: AsyncEngine, found: ApiKey | None, ip: str) -> NoReturn:
     workspace = found.workspace_id if found else await _first_workspace(engine)
     what = f"API key is {found.status}" if found else "API key is not one of ours"
     data = {"apiKeyId": found.id, "hint": found.hint} if found else None

@@ -58,8 +58,8 @@ async def create(
     """
     _check_may_give(caller, role)
     email, name = normalize_email(email), clean_name(name)
-    one_time = passwords.one_time() if password is None else None
-    password_hash = await passwords.hash_password(one_time or passwords.check(password or "", (email, name)))
+    chosen = passwords.one_time() if password is None else passwords.check(password, (email, name))
+    password_hash = await passwords.hash_password(chosen)
     async with engine.begin() as connection:
         user = await users.add(
             connection,
@@ -69,12 +69,12 @@ async def create(
             name=name,
             role=role,
             password_hash=password_hash,
-            must_change_password=must_change or one_time is not None,
+            must_change_password=must_change or password is None,
         )
         if user is None:
             raise EmailTaken("A user with this e-mail address exists already.", field="email")
         await _log(connection, caller, "user_created", f"User {email} created as {role}", user, after=_facts(user))
-    return WithPassword(user, one_time)
+    return WithPassword(user, chosen if password is None else None)
 
 
 async def list_page(
@@ -141,10 +141,9 @@ async def set_password(
     Raises NotFound or InvalidRequest.
     """
     user = await get(engine, caller, user_id)
-    one_time = passwords.one_time() if password is None else None
-    chosen = one_time or passwords.check(password or "", (user.email, user.name))
-    must_change = must_change or one_time is not None
-    return WithPassword(await _write_password(engine, caller, user, chosen, must_change=must_change), one_time)
+    chosen = passwords.one_time() if password is None else passwords.check(password, (user.email, user.name))
+    after = await _write_password(engine, caller, user, chosen, must_change=must_change or password is None)
+    return WithPassword(after, chosen if password is None else None)
 
 
 async def change_own_password(engine: AsyncEngine, caller: Caller, old: str, new: str) -> User:
