@@ -129,6 +129,15 @@ class InvalidSignature(Permanent):
     remedy = "Sign the exact bytes of the body with this connector's webhook secret."
 
 
+class MethodNotAllowed(Permanent):
+    """This address knows no such method."""
+
+    code = "method_not_allowed"
+    title = "Method not allowed"
+    status = 405
+    remedy = "Use a method named in the Allow header."
+
+
 class ForbiddenChallenge(Permanent):
     """A verification request carries a token that is not this connector's."""
 

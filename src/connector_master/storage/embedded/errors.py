@@ -37,6 +37,6 @@ def foreign(path: Path) -> EmbeddedUnavailable:
                 name = pwd.getpwuid(owner).pw_name
             return EmbeddedUnavailable(
                 f"You may not use {path}: {place} belongs to {name}",
-                f"Run this as {name} or as root, or choose another DATA_DIR.",
+                f"Run this as {name if owner == 0 else f'{name} or root'}, or choose another DATA_DIR.",
             )
     return EmbeddedUnavailable(f"You may not use {path}", "Choose another DATA_DIR.")

@@ -1,0 +1,128 @@
+"""What every route shares: who may call it, how pages and problems look, and the hub it works with."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, TypeVar, cast
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from connector_master.access.caller import Caller
+from connector_master.access.roles import Permission
+from connector_master.model.problem import Forbidden, Unauthenticated
+from connector_master.services import authentication
+from connector_master.services.hub import Hub
+
+Item = TypeVar("Item")
+
+
+async def _hub(request: Request) -> Hub:
+    return cast("Hub", request.app.state.hub)
+
+
+HubDependency = Annotated[Hub, Depends(_hub)]
+
+_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer cmk_…`")
+
+
+def allow(permission: Permission) -> Any:
+    """Return the dependency that lets only callers with `permission` in, and gives the Caller: one for each route."""
+
+    async def caller(
+        request: Request,
+        hub: HubDependency,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    ) -> Caller:
+        ip = request.client.host if request.client else ""
+        if credentials is None:
+            raise Unauthenticated("No API key came with this request.")
+        found = await authentication.caller_for_key(hub.engine, credentials.credentials, ip)
+        if not found.may(permission):
+            await authentication.note_refusal(
+                hub.engine, found, f"Refused: {permission.value}", {"permission": permission.value}
+            )
+            raise Forbidden("Your role does not allow this.")
+        return found
+
+    caller.permission = permission  # type: ignore[attr-defined]
+    return Depends(caller)
+
+
+def permission_of(route: APIRoute) -> Permission | None:
+    """Return the permission that a route declared, None for one that declared none."""
+    found = [
+        dependency.call.permission
+        for dependency in route.dependant.dependencies
+        if dependency.call is not None and hasattr(dependency.call, "permission")
+    ]
+    return found[0] if found else None
+
+
+def refuse_undeclared(app: FastAPI, public: Sequence[str]) -> None:
+    """Raise at start-up when a route declares neither who may call it nor that everybody may."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and permission_of(route) is None and route.path not in public:
+            raise RuntimeError(f"{route.path} does not say who may call it")
+
+
+class FieldFault(BaseModel):
+    """One fault in a request: which field, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemView(BaseModel):
+    """Problem details (RFC 9457), with our stable `code` and what to do about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str
+    errors: list[FieldFault] | None = None
+
+
+_TITLES = {
+    400: "The request or its cursor can't be read",
+    401: "No valid API key",
+    403: "The caller's role may not do this",
+    404: "Nothing here has this id",
+    405: "Method not allowed",
+    409: "Does not fit the present state",
+    413: "Body too large",
+    415: "Body of a type that is not read here",
+    422: "Fields of the request are wrong; `errors` names each",
+    429: "Too many requests",
+    500: "Something went wrong here",
+    503: "The database can't be reached just now",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the declaration of problem answers for a route; 500 and 503 belong to every one."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
+    return {status: {"description": _TITLES[status], "content": content} for status in (*statuses, 500, 503)}
+
+
+class PageQuery(BaseModel):
+    """How much of a list, and from where."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    limit: int = Field(default=50, ge=1, le=200, description="At most this many items.")
+    cursor: str | None = Field(default=None, max_length=200, description="`nextCursor` of the page before.")
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list, and the cursor of the next one (null on the last)."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    items: list[Item]
+    next_cursor: str | None
+
+

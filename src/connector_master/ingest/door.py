@@ -1,0 +1,260 @@
+"""The public doors: where senders push. Plain ASGI ahead of the framework, for this is the path that must be fast.
+
+Order: address, size, encoding, signature over the raw bytes, limit, decode, split, store, answer. Nothing of a body is
+believed before its signature, nothing is answered with 2xx before its commit.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+import structlog
+
+from connector_master.connectors import registry
+from connector_master.connectors.connector import Verified
+from connector_master.ingest.bodies import decode, refuse_compressed
+from connector_master.ingest.intake import Arrival, Intake
+from connector_master.ingest.limits import Limits
+from connector_master.ingest.refusals import Refusals
+from connector_master.ingest.source import Source
+from connector_master.ingest.sources import Sources
+from connector_master.model.event import Answer, Push
+from connector_master.model.json import Json
+from connector_master.model.problem import (
+    BodyTooLarge,
+    ConnectorNotFound,
+    InvalidBody,
+    InvalidRecord,
+    InvalidSignature,
+    MethodNotAllowed,
+    Problem,
+    StorageUnavailable,
+    UnsupportedMediaType,
+)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PREFIX = "/api/connectors/"
+_MOST_QUERY_BYTES = 8_192
+_MOST_HEADERS = 60
+_LONGEST_HEADER = 500
+_SECRET_WORDS = ("auth", "cookie", "token", "secret", "key", "password", "signature")
+
+log = structlog.get_logger()
+
+
+class Door:
+    """An ASGI application that answers the public addresses and hands everything else on."""
+
+    def __init__(
+        self,
+        onward: Application,
+        sources: Sources,
+        intake: Intake,
+        limits: Limits,
+        refusals: Refusals,
+        *,
+        max_body_bytes: int,
+    ) -> None:
+        self._onward = onward
+        self._sources = sources
+        self._intake = intake
+        self._limits = limits
+        self._refusals = refusals
+        self._max_body_bytes = max_body_bytes
+        self._doors = frozenset(one.door for one in registry().values() if one.door is not None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith(PREFIX):
+                door, _, webhook_id = path[len(PREFIX) :].partition("/")
+                if door in self._doors:
+                    await self._answer(door, webhook_id, scope, receive, send)
+                    return
+        await self._onward(scope, receive, send)
+
+    async def _answer(self, door: str, webhook_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self._receive(door, webhook_id, scope, receive)
+            await _send(send, answer)
+        except Problem as problem:
+            await _send(send, problem_answer(problem), problem)
+        except asyncio.CancelledError:
+            raise
+        except _SenderGone:
+            return
+        except Exception:
+            log.exception("door_failed", door=door)
+            await _send(send, problem_answer(Problem("Something went wrong here; nothing was acknowledged.")))
+
+    async def _receive(self, door: str, webhook_id: str, scope: Scope, receive: Receive) -> Answer:
+        source = await self._find(webhook_id)
+        if source is None or source.connector.door != door:
+            raise ConnectorNotFound("No connector has this address.")
+        method = scope["method"]
+        headers = _headers(scope["headers"])
+        if method == "GET" and source.connector.challenge is not None:
+            push = _push(scope, headers, b"")
+            return source.connector.challenge(push, source.secrets_at(push.received_at), source.settings)
+        if method != "POST":
+            raise MethodNotAllowed("This address takes POST.")
+        body = await _read(receive, headers, source.connector.max_body_bytes or self._max_body_bytes)
+        push = _push(scope, headers, body)
+        verified = await self._verify(source, push)
+        await self._limits.pass_one(source)
+        return await self._take(source, push, verified)
+
+    async def _find(self, webhook_id: str) -> Source | None:
+        try:
+            return await self._sources.find(webhook_id)
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            log.warning("source_unreadable", error=type(error).__name__)
+            raise StorageUnavailable("The database can't be reached.", retry_after_seconds=2) from error
+
+    async def _verify(self, source: Source, push: Push) -> Verified:
+        connector = source.connector
+        if connector.verify is None:
+            if connector.unsigned_by_nature:
+                return Verified("unsigned")
+            raise InvalidSignature("This connector can't verify its sender.")
+        try:
+            return connector.verify(push, source.secrets_at(push.received_at), source.settings)
+        except InvalidSignature:
+            await self._refusals.note(source, push.ip)
+            raise
+
+    async def _take(self, source: Source, push: Push, verified: Verified) -> Answer:
+        content_type = push.headers.get("content-type")
+        arrival = Arrival(
+            origin="push",
+            content_type=content_type[:_LONGEST_HEADER] if content_type else None,
+            body=push.body,
+            headers=_kept(push.headers, source),
+            ip=push.ip,
+            delivery_id=verified.delivery_id,
+        )
+        try:
+            refuse_compressed(push.headers.get("content-encoding"))
+            if len(push.body) > _DECODED_ON_THE_LOOP:
+                decoded = await asyncio.to_thread(decode, push.body, content_type)
+            else:
+                decoded = decode(push.body, content_type)
+            records = source.connector.records(decoded.value, push, source.settings)
+        except UnsupportedMediaType:
+            raise
+        except (InvalidBody, InvalidRecord) as problem:
+            kept = await self._intake.keep_unreadable(source, problem, arrival)
+            return source.connector.acknowledge([kept], False)
+        is_list = decoded.is_list or len(records) != 1
+        outcomes = await self._intake.take(source, records, arrival, is_list)
+        return source.connector.acknowledge(outcomes, is_list)
+
+
+_DECODED_ON_THE_LOOP = 64 * 1024
+"""Bodies larger than this are decoded in a thread."""
+
+
+def problem_answer(problem: Problem, **more: Json) -> Answer:
+    """Return `problem` as problem details (RFC 9457) with our stable `code`."""
+    body: dict[str, Json] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "remedy": problem.remedy,
+    }
+    if problem.errors:
+        body["errors"] = [{"field": one.field, "message": one.message} for one in problem.errors]
+    return Answer(problem.status, body | more, "application/problem+json")
+
+
+class _SenderGone(Exception):
+    """The sender closed the connection before its body was whole."""
+
+
+def _headers(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    # The first of repeated names counts, so a header added by somebody on the way can't replace the sender's.
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return headers
+
+
+def _push(scope: Scope, headers: Mapping[str, str], body: bytes) -> Push:
+    query: dict[str, str] = {}
+    raw: bytes = scope["query_string"]
+    if raw:
+        for name, value in parse_qsl(raw[:_MOST_QUERY_BYTES].decode("latin-1"), keep_blank_values=True):
+            query.setdefault(name, value)
+    client = scope.get("client")
+    return Push(headers, query, body, client[0] if client else "", datetime.now(UTC))
+
+
+async def _read(receive: Receive, headers: Mapping[str, str], most: int) -> bytes:
+    declared = headers.get("content-length")
+    if declared is not None and declared.isdigit() and int(declared[:20]) > most:
+        raise BodyTooLarge(f"The body is larger than {most} bytes.")
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _SenderGone
+    if not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > most:
+            raise BodyTooLarge(f"The body is larger than {most} bytes.")
+        return body
+    parts = [message.get("body", b"")]
+    size = len(parts[0])
+    while message.get("more_body"):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _SenderGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > most:
+            raise BodyTooLarge(f"The body is larger than {most} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _kept(headers: Mapping[str, str], source: Source) -> dict[str, str]:
+    """Return the headers that are kept with the event: none that can hold a secret."""
+    token_header = str(getattr(source.settings, "token_header", "")).lower()
+    kept: dict[str, str] = {}
+    for name, value in headers.items():
+        if name == token_header or any(word in name for word in _SECRET_WORDS):
+            continue
+        kept[name[:100]] = value[:_LONGEST_HEADER].replace("\x00", "")
+        if len(kept) == _MOST_HEADERS:
+            break
+    return kept
+
+
+async def _send(send: Send, answer: Answer, problem: Problem | None = None) -> None:
+    body = answer.body.encode() if isinstance(answer.body, str) else orjson.dumps(answer.body)
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if problem is not None:
+        if problem.retry_after_seconds is not None:
+            headers.append((b"retry-after", str(problem.retry_after_seconds).encode()))
+        if isinstance(problem, BodyTooLarge):
+            headers.append((b"connection", b"close"))
+        if isinstance(problem, MethodNotAllowed):
+            headers.append((b"allow", b"POST"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

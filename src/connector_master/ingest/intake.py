@@ -1,0 +1,270 @@
+"""The one way in: records of a source become events, and leads where they can, in one commit with whoever comes along.
+
+A push and a pull both end here. Nothing is answered before the commit that carries it.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+import structlog
+
+from connector_master.ingest.gather import Gathering
+from connector_master.ingest.source import Source
+from connector_master.ingest.writer import Writer
+from connector_master.model.event import EventStatus, Outcome, Record
+from connector_master.model.json import Json
+from connector_master.model.lead import LeadDraft
+from connector_master.model.problem import Permanent, Problem, StorageRefused, StorageUnavailable
+from connector_master.pipeline.deduplication import deduplication_key
+from connector_master.pipeline.process import process
+from connector_master.storage import batch
+from connector_master.storage.batch import LEAD_TEXTS, Columns, EventRow, Stored
+from connector_master.storage.ids import new_id, time_of
+
+_MOST_ROWS_IN_WRITE = 1_000
+_MOST_ROWS_WAITING = 20_000
+_RECORDS_ON_THE_LOOP = 50
+"""More records than this in one body are made ready in a thread, so that others don't wait behind them."""
+_LONGEST_KEY = 200
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How records came: by a push with its headers and address, or otherwise. `delivery_id` is the sender's own."""
+
+    origin: str
+    content_type: str | None = None
+    body: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    ip: str | None = None
+    delivery_id: str | None = None
+
+
+class Intake:
+    """Stores records. `run` is its writing task; `stop` lets what waits be written and returns."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._gathering: Gathering[list[EventRow], list[Stored]] = Gathering(
+            self._write, most_in_write=_MOST_ROWS_IN_WRITE, most_waiting=_MOST_ROWS_WAITING, weight=len
+        )
+
+    async def run(self) -> None:
+        """Write until stopped."""
+        await self._gathering.run()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns once what waits is written."""
+        self._gathering.close()
+
+    async def take(self, source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[Outcome]:
+        """Store `records` and return what became of each, in order, after the commit.
+
+        Raises StorageUnavailable when nothing was stored.
+        """
+        if not records:
+            return []
+        if len(records) > _RECORDS_ON_THE_LOOP:
+            rows = await asyncio.to_thread(_rows, source, records, arrival, is_list)
+        else:
+            rows = _rows(source, records, arrival, is_list)
+        return _outcomes(await self._submit(rows))
+
+    async def keep_unreadable(self, source: Source, problem: Permanent, arrival: Arrival) -> Outcome:
+        """Store a body that could not be read as a failed event, and return its outcome."""
+        columns = _arrived(source, arrival)
+        _fail(columns, problem)
+        if arrival.delivery_id is not None:
+            columns["idempotency_key"] = _key("d", arrival.delivery_id)
+        stored = await self._submit([EventRow(columns, arrival.body or b"")])
+        return _outcomes(stored)[0]
+
+    async def _submit(self, rows: list[EventRow]) -> list[Stored]:
+        if not self._writer.is_ready:
+            raise StorageUnavailable("The database can't be reached.", retry_after_seconds=2)
+        return await self._gathering.submit(rows)
+
+    async def _write(self, items: Sequence[list[EventRow]]) -> Sequence[list[Stored] | BaseException]:
+        rows = [row for item in items for row in item]
+        try:
+            stored = await self._writer.write(batch.store, rows)
+        except psycopg.DataError as error:
+            if len(items) == 1 and len(rows) == 1:
+                return [await self._store_refused(rows[0], error)]
+            # One poisoned record must not fail its neighbours: halve until it is alone.
+            if len(items) == 1:
+                return [await self._write_halves(rows)]
+            middle = len(items) // 2
+            return [*await self._write(items[:middle]), *await self._write(items[middle:])]
+        results: list[list[Stored] | BaseException] = []
+        start = 0
+        for item in items:
+            results.append(stored[start : start + len(item)])
+            start += len(item)
+        return results
+
+    async def _write_halves(self, rows: list[EventRow]) -> list[Stored]:
+        middle = len(rows) // 2
+        stored: list[Stored] = []
+        for half in (rows[:middle], rows[middle:]):
+            (result,) = await self._write([half])
+            if isinstance(result, BaseException):
+                raise result
+            stored.extend(result)
+        return stored
+
+    async def _store_refused(self, row: EventRow, error: psycopg.DataError) -> list[Stored]:
+        log.error("record_refused_by_storage", event_id=str(row.columns["id"]), error=type(error).__name__)
+        columns = {name: row.columns[name] for name in _ARRIVAL_COLUMNS if name in row.columns}
+        _fail(columns, StorageRefused("The database refused what was made of this record."))
+        return await self._writer.write(batch.store, [EventRow(columns, row.payload, row.body)])
+
+
+def lead_columns(source: Source, draft: LeadDraft, received_at: datetime) -> tuple[Columns, int | None]:
+    """Return the columns that make `draft` a lead, and the window of days within which a known lead counts."""
+    policy = source.settings.duplicate_policy
+    columns: Columns = {
+        "status": EventStatus.CREATED.value,
+        "lead_id": new_id(),
+        "deduplication_key": deduplication_key(draft, policy.fields),
+    }
+    for name in LEAD_TEXTS:
+        value = getattr(draft, name)
+        if value is not None:
+            columns[name] = value
+    if draft.attributes:
+        columns["attributes"] = draft.attributes
+    if draft.enquired_at is not None:
+        columns["enquired_at"] = draft.enquired_at
+    if draft.external_id is not None:
+        columns["event_external_id"] = draft.external_id
+    if draft.warnings:
+        columns["warnings"] = [
+            {"field": one.field, "code": one.code, "message": one.message} for one in draft.warnings
+        ]
+    return columns, policy.window_days
+
+
+def settle(source: Source, record: Record, columns: Columns, received_at: datetime) -> int | None:
+    """Put into `columns` what becomes of `record`: a lead, ignored, or failed with its problem; return the window."""
+    if record.external_id is not None:
+        columns["event_external_id"] = record.external_id
+    if record.ignored is not None:
+        columns["status"] = EventStatus.IGNORED.value
+        columns["code"] = record.ignored
+        return None
+    try:
+        draft = process(record.value, source.mapping, source.profile)
+    except Permanent as problem:
+        _fail(columns, problem)
+        return None
+    made, window = lead_columns(source, draft, received_at)
+    columns.update(made)
+    return window
+
+
+def _rows(source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[EventRow]:
+    if len(records) == 1 and not is_list and arrival.body is not None:
+        columns = _arrived(source, arrival)
+        window = _settle_or_hold(source, records[0], columns, arrival, None)
+        return [EventRow(columns, arrival.body, window_days=window)]
+    request_id = new_id()
+    rows = []
+    for position, record in enumerate(records):
+        columns = _arrived(source, arrival)
+        columns["request_id"], columns["position"] = request_id, position
+        columns["content_type"] = "application/json"
+        window = _settle_or_hold(source, record, columns, arrival, position)
+        body = arrival.body if position == 0 else None
+        rows.append(EventRow(columns, encode(record.value), body, window))
+    return rows
+
+
+def _arrived(source: Source, arrival: Arrival) -> Columns:
+    id_ = new_id()
+    columns: Columns = {
+        "workspace_id": source.workspace_id,
+        "id": id_,
+        "connector_id": source.connector_id,
+        "origin": arrival.origin,
+        "received_at": time_of(id_),
+    }
+    if arrival.content_type is not None:
+        columns["content_type"] = arrival.content_type
+    if arrival.headers is not None:
+        columns["headers"] = arrival.headers
+    if arrival.ip is not None:
+        columns["ip"] = arrival.ip
+    return columns
+
+
+_ARRIVAL_COLUMNS = frozenset(
+    "workspace_id id connector_id origin received_at content_type headers ip request_id position idempotency_key".split()
+)
+
+
+def _settle_or_hold(source: Source, record: Record, columns: Columns, arrival: Arrival, position: int | None) -> int | None:
+    window = None
+    if source.is_paused:
+        columns["status"] = EventStatus.RECEIVED.value
+        if record.external_id is not None:
+            columns["event_external_id"] = record.external_id
+    else:
+        window = settle(source, record, columns, columns["received_at"])
+    if (external_id := columns.get("event_external_id")) is not None:
+        columns["idempotency_key"] = _key("x", external_id)
+    elif arrival.delivery_id is not None:
+        columns["idempotency_key"] = _key("d", arrival.delivery_id if position is None else f"{arrival.delivery_id}#{position}")
+    return window
+
+
+def _key(kind: str, text: str) -> str:
+    """Return an idempotency key that fits an index: long ids by their digest."""
+    if len(text) > _LONGEST_KEY:
+        text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{kind}:{text}"
+
+
+def _fail(columns: Columns, problem: Problem) -> None:
+    columns["status"] = EventStatus.FAILED.value
+    columns["code"] = problem.code
+    columns["detail"] = problem.detail
+
+
+def encode(value: Json) -> bytes:
+    """Return one record as JSON, whatever legal JSON held it: lone surrogates and huge numbers too."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, orjson.JSONEncodeError):
+        return json.dumps(value).encode()
+
+
+def _outcomes(stored: Iterable[Stored]) -> list[Outcome]:
+    return [outcome(one) for one in stored]
+
+
+def outcome(stored: Stored) -> Outcome:
+    """Return what a stored row means for its sender."""
+    status = EventStatus(stored.status)
+    failed = status in (EventStatus.FAILED, EventStatus.DEAD)
+    return Outcome(
+        status=status,
+        event_id=stored.event_id,
+        lead_id=stored.lead_id,
+        reason=stored.code if status is EventStatus.IGNORED else None,
+        problem_code=stored.code if failed else None,
+        detail=stored.detail if failed else None,
+        repeated=stored.repeated,
+    )
+
+

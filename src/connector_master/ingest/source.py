@@ -1,0 +1,44 @@
+"""A source: everything the door needs to know of one connector, made ready once and cached."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from connector_master.connectors.connector import Connector, Secrets
+from connector_master.connectors.forms import LeadSettings
+from connector_master.pipeline.mapping import CompiledMapping
+from connector_master.pipeline.process import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSecret:
+    """A secret and until when it counts (None: until it is replaced)."""
+
+    text: str | None
+    hash: bytes | None
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One connector, ready to receive. `mapping` is None where the guesses are to be used."""
+
+    workspace_id: UUID
+    connector_id: UUID
+    webhook_id: str
+    connector: Connector
+    settings: LeadSettings
+    secrets: tuple[LiveSecret, ...]
+    verify_token: str | None
+    mapping: CompiledMapping | None
+    profile: Profile
+    is_paused: bool
+
+    def secrets_at(self, now: datetime) -> Secrets:
+        """Return the secrets that count at `now`: a previous one not a second longer than promised."""
+        live = [one for one in self.secrets if one.valid_until is None or now < one.valid_until]
+        return Secrets(
+            texts=tuple(one.text for one in live if one.text is not None),
+            hashes=tuple(one.hash for one in live if one.hash is not None),
+            verify_token=self.verify_token,
+        )

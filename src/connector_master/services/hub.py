@@ -1,0 +1,21 @@
+"""The hub: what every use case works with, made once by app.py and handed down."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from connector_master.connections.sealing import KeyRing
+from connector_master.ingest.intake import Intake
+from connector_master.ingest.sources import Sources
+from connector_master.ingest.writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The parts of a running process: database, sealing keys, what it remembers of connectors, and the way in."""
+
+    engine: AsyncEngine
+    keys: KeyRing
+    sources: Sources
+    intake: Intake
+    writer: Writer
