@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from connector_master.storage.embedded import AlreadyRunning, Embedded, EmbeddedUnavailable
+from connector_master.storage.embedded.process import serves
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL an account")
 
@@ -80,7 +81,7 @@ class Hub:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder that root's PostgreSQL account can reach, which pytest's tmp_path is not."""
-    folder = Path(tempfile.mkdtemp(prefix="cm-embedded-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="cm-embedded-", dir="/tmp")).resolve()
     folder.chmod(0o711)
     yield folder
 
@@ -166,12 +167,6 @@ def postmaster(data_dir: Path) -> int:
         return int((data_dir / "postgres/18/postmaster.pid").read_text().split("\n")[0])
     except (FileNotFoundError, ValueError):
         return 0
-
-
-def runs(pid: int) -> bool:
-    """Whether that process is there and no zombie."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(listed.strip()) and not listed.startswith("Z")
 
 
 def mode(path: Path) -> int:
@@ -442,7 +437,7 @@ def test_the_server_ends_when_its_hub_is_killed(data_dir: Path, start: Callable[
 
     hub.kill()
 
-    wait_until(lambda: not runs(server))
+    wait_until(lambda: not serves(server, data_dir / "postgres/18"))
 
 
 def test_what_was_committed_survives_hub_and_server_being_killed(
@@ -470,11 +465,11 @@ def test_a_server_that_outlived_its_hub_is_ended_and_not_adopted(
     hub.how()
     orphan = postmaster(data_dir)
     hub.kill()
-    assert runs(orphan)
+    assert serves(orphan, data_dir / "postgres/18")
 
     embedded.start()
 
-    assert not runs(orphan)
+    assert not serves(orphan, data_dir / "postgres/18")
     assert ask(embedded, "SELECT 1") == 1
 
 
