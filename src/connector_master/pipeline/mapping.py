@@ -127,10 +127,8 @@ def _field_fault(field: object) -> str | None:
         return f"The attribute's name must have 1 to {_LONGEST_ATTRIBUTE} characters"
     folded = {known.casefold(): known for known in LEAD_FIELDS}
     near = get_close_matches(field.casefold().replace("_", "")[:_LONGEST_ATTRIBUTE], folded, n=1)
-    meant = f"; did you mean {folded[near[0]]}?" if near else ""
-    return f"Unknown lead field {field[:_LONGEST_ATTRIBUTE]!r}{meant} Other data goes to attributes.<name>".replace(
-        "} O", "}. O"
-    )
+    meant = f"; did you mean {folded[near[0]]}?" if near else "."
+    return f"Unknown lead field {field[:_LONGEST_ATTRIBUTE]!r}{meant} Other data goes to attributes.<name>."
 
 
 def _target(field: str, sources: list[Source], combine: str | None) -> Target:

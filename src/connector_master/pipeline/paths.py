@@ -17,6 +17,7 @@ _DEEPEST = 48
 _TEXTS_ENTERED = 3
 _LONGEST_TEXT = 1 << 20
 _LONGEST_LIST = 2_000
+_MOST_LOOKS = 20_000
 _IGNORED_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 _NAMES = ("name", "label", "title", "question", "key", "fieldName")
 _VALUES = ("values", "value", "answer")
@@ -55,16 +56,18 @@ def nested(text: str) -> Json:
 class Reader:
     """Reads one record at many paths. It remembers decoded texts and folded keys, and with `tracing` what was read."""
 
-    __slots__ = ("_folded", "_texts", "_used", "record")
+    __slots__ = ("_folded", "_looks", "_texts", "_used", "record")
 
     def __init__(self, record: Json, *, tracing: bool = False) -> None:
         self.record = record
         self._texts: dict[str, Json] = {}
         self._folded: dict[int, dict[str, str]] = {}
         self._used: set[tuple[int, str | int]] | None = set() if tracing else None
+        self._looks = 0
 
     def read(self, path: Path) -> Json:
         """Return what lies at `path`, None when nothing does."""
+        self._looks = 0
         found: Json = self._down(self.record, path, 0, 0, 0)
         return None if found is _MISSING else found
 
@@ -80,7 +83,8 @@ class Reader:
     def _down(self, here: Json, path: Path, step: int, depth: int, entered: int) -> Any:
         if step == len(path.steps):
             return here
-        if depth > _DEEPEST:
+        self._looks += 1
+        if depth > _DEEPEST or self._looks > _MOST_LOOKS:
             return _MISSING
         if isinstance(here, dict):
             return self._into_object(here, path, step, depth + 1, entered)

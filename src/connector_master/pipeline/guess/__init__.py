@@ -4,7 +4,7 @@ By label first, then by the type that the sender declares, then by content, each
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 
 from connector_master.model.json import Json
@@ -19,6 +19,14 @@ _ORDER = (
     *("state", "pincode", "country", "campaign", "source", "attributes.quantity", "externalId", "enquiredAt"),
 )
 _SOURCES_PER_FIELD = 8
+_PERSONS = word_set(
+    """
+    body data fields formfields field formdata payload submission answers answer response values namedvalues
+    record records attributes properties params json contact contacts person people customer client buyer sender
+    user visitor lead leads enquiry inquiry request profile details contactdetails personaldetails fielddata
+    hidden rawrequest datajson invitee
+    """
+)
 _PLACES = frozenset({"city", "pincode", "country", "addressLine1"})
 _UNSURE = 3
 _MOST_KEYS = 100
@@ -92,16 +100,18 @@ def _decide(record: Mapping[str, Json]) -> tuple[dict[str, str], bool, bool]:
     root, body = body_of(record)
     found: dict[str, list[tuple[int, int, str]]] = {}
     rests_on_values = False
+    kinds = ((one, one.field or (meaning_of(one.label) or ("",))[0]) for one in everything)
+    contacts = {one.place for one, kind in kinds if kind in ("phoneNumber", "email")}
     for order, one in enumerate(everything):
-        meant = (one.field, 0) if one.field else meaning_of(one.label) if one.label else None
-        if meant is None or (one.field is None and one.label.lower().startswith("utm_") and meant[0] != "campaign"):
+        meant = (one.field, 0) if one.field else _meaning(one, contacts)
+        if meant is None:
             continue
         field, rank = meant
         if field == "state" and rank == 2 and not _has_place(one, everything):
             rests_on_values = True
             continue
         found.setdefault(field, []).append((rank, order, one.path))
-    _settle_names(found, everything, record, root)
+    _settle_names(found, everything, contacts, record)
     has_email = "email" in found
     if min(found.get("phoneNumber", [(9, 0, "")]))[0] >= _UNSURE:
         rests_on_values = True
@@ -133,26 +143,37 @@ def _has_place(one: Labelled, everything: Iterable[Labelled]) -> bool:
     return any((meaning_of(other.label) or ("", 0))[0] in _PLACES for other in near)
 
 
+def _meaning(one: Labelled, contacts: Set[str]) -> tuple[str, int] | None:
+    if not one.label or (one.label.lower().startswith("utm_") and one.label.lower() != "utm_campaign"):
+        return None
+    meant = meaning_of(one.label)
+    if meant is None or meant[0] != "name" or one.asked or not one.place or words_of(one.label) != ("name",):
+        return meant
+    # `product.name` is a product's; `data.name` is a person's, and so is one beside a phone or an e-mail address.
+    container = one.place.rpartition(".")[2]
+    if one.place in contacts or "".join(words_of(container)) in _PERSONS:
+        return meant
+    return meaning_of(f"{container} name")
+
+
 def _settle_names(
-    found: dict[str, list[tuple[int, int, str]]], everything: list[Labelled], record: Mapping[str, Json], root: str
+    found: dict[str, list[tuple[int, int, str]]],
+    everything: list[Labelled],
+    contacts: Set[str],
+    record: Mapping[str, Json],
 ) -> None:
     """Leave one whole name, then first and last; a form's own name is none."""
-    kinds = ((one, one.field or (meaning_of(one.label) or ("",))[0]) for one in everything)
-    contacts = {one.place for one, kind in kinds if kind in ("phoneNumber", "email")}
     whole = []
     for rank, order, path in sorted(found.pop("name", [])):
         one = everything[order]
-        if words_of(one.label) != ("name",) or one.place in contacts or not _is_forms_name(one, record, root):
+        own = words_of(one.label) != ("name",) or one.asked or one.place in contacts
+        if own or not has_own_name(one.place, record):
             whole.append((rank + (one.place not in contacts), order, path))
     names = sorted(whole)[:1]
     for rank, part in enumerate((FIRST_NAME, LAST_NAME), start=20):
         names += [(rank, order, path) for _, order, path in sorted(found.pop(part, []))[:1]]
     if names:
         found["name"] = names
-
-
-def _is_forms_name(one: Labelled, record: Mapping[str, Json], root: str) -> bool:
-    return one.label == one.path.rpartition(".")[2] and has_own_name(one.place, record)
 
 
 def _phones_by_content(everything: Iterable[Labelled]) -> list[str]:

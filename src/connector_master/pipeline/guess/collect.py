@@ -47,7 +47,8 @@ _ONLY_LETTERS = re.compile(r"[^a-z]+")
 class Labelled:
     """One value, the path to it, and what its sender says about it.
 
-    `place` is the path of what contains it; `field` is set where the sender's own shape or type leaves no doubt.
+    `place` is the path of what contains it; `field` is set where the sender's own shape or type leaves no doubt;
+    `asked` says that the label is a question of a form rather than a key.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Labelled:
     value: Json
     place: str
     field: str | None = None
+    asked: bool = False
 
 
 def collect(record: Mapping[str, Json]) -> list[Labelled]:
@@ -148,9 +150,9 @@ def _pair(item: Json, path: str) -> Labelled | None:
     label = str(item[name])
     hint = _hint(item.get("type"))
     if hint:
-        return Labelled(f"{path}[type={_plain(str(item['type']))}].{value}", label, item[value], path, hint)
+        return Labelled(f"{path}[type={_plain(str(item['type']))}].{value}", label, item[value], path, hint, asked=True)
     place = write_step(path, label) if name == "name" else f"{path}[{name}={_plain(label)}].{value}"
-    return Labelled(place, label, item[value], path)
+    return Labelled(place, label, item[value], path, asked=True)
 
 
 def _answer(item: Json, path: str, titles: Mapping[str, str]) -> Labelled | None:
@@ -168,8 +170,8 @@ def _answer(item: Json, path: str, titles: Mapping[str, str]) -> Labelled | None
     reference = str(field[identity])
     label = titles.get(reference) or str(field.get("title") or reference)
     if hint := _hint(kind):
-        return Labelled(f"{path}[type={kind}].{key}", label, value, path, hint)
-    return Labelled(f"{path}[field.{identity}={_plain(reference)}].{key}", label, value, path)
+        return Labelled(f"{path}[type={kind}].{key}", label, value, path, hint, asked=True)
+    return Labelled(f"{path}[field.{identity}={_plain(reference)}].{key}", label, value, path, asked=True)
 
 
 def _titles(definition: Mapping[str, Json]) -> dict[str, str]:
@@ -192,7 +194,9 @@ def _form_fields(here: dict[str, Json], path: str) -> Iterator[Labelled]:
             title = next(
                 (one[name] for name in ("title", "label") if isinstance(one.get(name), str) and one[name]), key
             )
-            yield Labelled(f"{write_step(path, key)}.value", str(title), one["value"], path, _hint(one.get("type")))
+            yield Labelled(
+                f"{write_step(path, key)}.value", str(title), one["value"], path, _hint(one.get("type")), asked=True
+            )
 
 
 def _numbered(here: Mapping[str, Json]) -> Iterator[Labelled]:

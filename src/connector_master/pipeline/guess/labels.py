@@ -33,6 +33,7 @@ _FILLER = word_set(
 
 # A lead field, its rank (the lowest is asked first), and labels with their words joined.
 _TABLE = """
+phoneNumber 1 phones mobiles phonenumbers telephones numbers
 phoneNumber 1 phone phonenumber phoneno phonenum mobile mobilenumber mobileno mobilenum mob mobno mobilephone
 phoneNumber 1 phonemobile cell cellphone cellnumber phn ph phno msisdn फोन फ़ोन मोबाइल मोबाइलनंबर फोननंबर
 phoneNumber 1 फ़ोननंबर telefono teléfono telefon
@@ -45,7 +46,7 @@ phoneNumber 4 workphone homephone officephone workphonenumber businessphone comp
 phoneNumber 4 landlinenumber
 phoneNumber 5 alternatephone altphone alternatenumber alternatemobile altmobile phonealt mobilealt
 phoneNumber 5 secondaryphone otherphone
-email 1 email emailaddress emailid mail mailid mailaddress eaddress ईमेल emailadress
+email 1 emails emailaddresses email emailaddress emailid mail mailid mailaddress eaddress ईमेल emailadress
 email 2 workemail businessemail workemailaddress companyemail contactemail personalemail officialemail
 email 4 alternateemail altemail emailalt secondaryemail otheremail
 name 1 name fullname completename namefull नाम पूरानाम
