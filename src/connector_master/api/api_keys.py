@@ -81,7 +81,9 @@ async def list_api_keys(caller: Manager, hub: HubDependency, query: Annotated[Pa
     return Page[ApiKeyView](items=[ApiKeyView.of(stored) for stored in found], next_cursor=next_cursor)
 
 
-@router.post("/api/api-keys", status_code=201, response_model=ApiKeyCreated, responses=problems(401, 403, 422))
+@router.post(
+    "/api/api-keys", status_code=201, response_model=ApiKeyCreated, responses=problems(400, 401, 403, 413, 415, 422)
+)
 async def create_api_key(caller: Manager, hub: HubDependency, body: ApiKeyRequest) -> ApiKeyCreated:
     """Make an API key, which may at most what its maker may."""
     made = await api_keys.create(

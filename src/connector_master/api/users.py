@@ -93,7 +93,12 @@ async def list_users(caller: Manager, hub: HubDependency, query: Annotated[PageQ
     return Page[UserView](items=[UserView.of(user) for user in found], next_cursor=next_cursor)
 
 
-@router.post("/api/users", status_code=201, response_model=UserWithPassword, responses=problems(401, 403, 409, 422))
+@router.post(
+    "/api/users",
+    status_code=201,
+    response_model=UserWithPassword,
+    responses=problems(400, 401, 403, 409, 413, 415, 422),
+)
 async def create_user(caller: Manager, hub: HubDependency, body: NewUser) -> UserWithPassword:
     """Create a user."""
     made = await users.create(
@@ -114,14 +119,16 @@ async def get_user(caller: Manager, hub: HubDependency, user_id: UUID) -> UserVi
     return UserView.of(await users.get(hub.engine, caller, user_id))
 
 
-@router.put("/api/users/{user_id}", response_model=UserView, responses=problems(401, 403, 404, 409, 422))
+@router.put("/api/users/{user_id}", response_model=UserView, responses=problems(400, 401, 403, 404, 409, 413, 415, 422))
 async def change_user(caller: Manager, hub: HubDependency, user_id: UUID, body: UserChange) -> UserView:
     """Change a user's name or role. The last administrator stays one."""
     return UserView.of(await users.change(hub.engine, caller, user_id, name=body.name, role=body.role))
 
 
 @router.post(
-    "/api/users/{user_id}/set-password", response_model=UserWithPassword, responses=problems(401, 403, 404, 422)
+    "/api/users/{user_id}/set-password",
+    response_model=UserWithPassword,
+    responses=problems(400, 401, 403, 404, 413, 415, 422),
 )
 async def set_password(caller: Manager, hub: HubDependency, user_id: UUID, body: NewPassword) -> UserWithPassword:
     """Give a user a new password."""
