@@ -53,7 +53,9 @@ class Checkout:
         return subprocess.Popen(
             [sys.executable, self.folder / "connector-master", *arguments],
             cwd=self.folder.parent,
+            # No cached bytecode: stand-ins of one size within one second would pass for each other.
             env={name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_MASTER_")}
+            | {"PYTHONDONTWRITEBYTECODE": "1"}
             | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
