@@ -173,9 +173,7 @@ def test_a_label_says_what_its_field_is(label: str, field: str | None) -> None:
             id="Calendly's place of the call",
         ),
         pytest.param(
-            {
-                "rawRequest": '{"q3_name": {"first": "S", "last": "T"}, "q5_phone": {"area": "900", "phone": "000-0234"}}'
-            },
+            {"rawRequest": '{"q3_name": {"first": "S", "last": "T"}, "q5_tel": {"area": "900", "phone": "000-0234"}}'},
             *("S T", "+919000000234"),
             id="JotForm's area code",
         ),
@@ -227,6 +225,7 @@ def test_gravity_forms_check_boxes_are_no_address() -> None:
             "headers": {"phone": "9000000238"},
         },
         {"receiver_mobile": "9999900000", "owner": {"phone": "9999900000"}},
+        {"visitor": "91.65.178.123", "when": "2026-10-12 10", "then": "12/10/2026 10"},
         {"a": "2026-10-12", "b": "12/10/2026", "c": "1234567890123456"},
     ],
 )
