@@ -1,0 +1,124 @@
+"""Servers: the processes under measurement, started, found by the address they print, and stopped."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import make_url
+
+from connector_master.storage.embedded import Embedded
+from connector_master.storage.engine import conninfo
+
+ROOT = Path(__file__).parent.parent
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+_ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+)")
+
+
+class Server:
+    """One process that listens. `said` is what it printed until its address came."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        self.name = name
+        self.process = process
+        self.said = ""
+        self.host, self.port = self._wait_for_address()
+
+    def stop(self) -> None:
+        """Stop it as an operator would."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _wait_for_address(self) -> tuple[str, int]:
+        assert self.process.stdout is not None
+        alarm = threading.Timer(_READY_SECONDS, self.process.kill)
+        alarm.start()
+        try:
+            for line in self.process.stdout:
+                self.said += line
+                if found := _ADDRESS.search(line):
+                    # What it says from now on must not fill the pipe.
+                    threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                    return found[1], int(found[2])
+        finally:
+            alarm.cancel()
+        raise RuntimeError(f"{self.name} did not start:\n{self.said}")
+
+
+@contextmanager
+def running(name: str, arguments: Sequence[str | Path], more: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run a Python module with its arguments as a server; `more` is added to its environment."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments],
+        cwd=ROOT,
+        env=environment() | dict(more or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        server = Server(name, process)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Give a folder for data, which PostgreSQL's account can pass through when we are root."""
+    path = Path(tempfile.mkdtemp(prefix="cm-bench-", dir="/tmp"))
+    path.chmod(0o711)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def postgres(path: Path) -> Iterator[str]:
+    """Run an embedded PostgreSQL in `path`; give the URL of a database on it that is only for making others."""
+    embedded = Embedded(path)
+    embedded.start()
+    try:
+        yield embedded.url
+    finally:
+        embedded.stop()
+
+
+def create_database(server_url: str, name: str) -> str:
+    """Create an empty database and return its URL."""
+    with psycopg.connect(conninfo(server_url), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def settle(server_url: str) -> None:
+    """Write everything down, so that no server pays for what another one left in memory."""
+    with psycopg.connect(conninfo(server_url), autocommit=True) as connection:
+        connection.execute("CHECKPOINT")
+    time.sleep(0.2)
+
+
+def environment() -> dict[str, str]:
+    """Return our environment without settings of the product: whoever benchmarks may have a hub of their own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CONNECTOR_MASTER_")}
