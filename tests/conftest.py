@@ -3,6 +3,7 @@
 PostgreSQL is the embedded one, or the server that DATABASE_URL names (it must let us create databases).
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from connector_master.storage.embedded import Embedded
 from connector_master.storage.engine import conninfo, create_engine, driver_url
 from connector_master.storage.ids import new_id
 from connector_master.storage.migrate import migrate
+from tests.support.hub import Hub, Process
 
 
 @pytest.fixture(scope="session")
@@ -85,3 +87,29 @@ class fresh_database:
     def _run(self, statement: str) -> None:
         with psycopg.connect(conninfo(self._server), autocommit=True) as connection:
             connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def hub_process(server_url: str) -> Iterator[tuple[Process, Path, str | None]]:
+    """The product, running for as long as the tests do: on an embedded PostgreSQL, or a database on DATABASE_URL's."""
+    folder = Path(tempfile.mkdtemp(prefix="cm-hub-", dir="/tmp"))
+    folder.chmod(0o711)
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(fresh_database(server_url)) if os.environ.get("DATABASE_URL") else None
+        options = ["--database-url", url] if url else []
+        process = Process("up", "--data-dir", str(folder / "data"), "--port", "0", *options).wait_ready()
+        stack.callback(process.stop)
+        yield process, folder / "data", url
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def hub(hub_process: tuple[Process, Path, str | None]) -> AsyncIterator[Hub]:
+    """The running product over HTTP. Tests share it, so each makes its own connectors and phones."""
+    running = Hub(*hub_process)
+    running._keys = _KEYS
+    yield running
+    await running.client.aclose()
+
+
+_KEYS: dict[str, str] = {}

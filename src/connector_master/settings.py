@@ -28,23 +28,25 @@ class Settings(BaseSettings):
         description="Sealing keys, comma-separated, each 32 bytes in base64 or hex; the first one seals. "
         "Empty: generated into DATA_DIR/secret.keys.",
     )
-    admin_email: str = Field(default="admin@localhost", description="The administrator's e-mail, at the first start only.")
+    admin_email: str = Field(
+        default="admin@localhost", description="The administrator's e-mail, at the first start only."
+    )
     admin_password: SecretStr | None = Field(
         default=None, description="The administrator's password, at the first start only; empty: a one-time password."
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses or networks, comma-separated, whose X-Forwarded-For is believed."
     )
-    max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1024, le=1024**3, description="Largest request body, in bytes."
-    )
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3, description="Largest request body, in bytes.")
     max_connections: int = Field(
         default=1000, ge=10, le=100_000, description="Most connections at once; more are turned away."
     )
     raw_retention_days: int = Field(
         default=90, ge=1, le=36_500, description="Days that events with their raw payloads are kept, in whole months."
     )
-    log_format: Literal["console", "json"] = Field(default="console", description="How log lines look: console or json.")
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How log lines look: console or json."
+    )
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

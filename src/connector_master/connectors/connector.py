@@ -18,6 +18,8 @@ MappingTarget = str | Mapping[str, str]
 
 Auth = Literal["signature", "oauth", "api_key", "none"]
 
+FormType = type[Form]
+
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
@@ -61,21 +63,22 @@ class Connector:
     `door` is the segment of its public address (`/api/connectors/<door>/<webhookId>`), None when nothing is pushed.
     `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
     refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
-    without a mapping of its own find phone, name and e-mail by name and content. `answers_failures_with` is not None where the
-    provider must get 200 even for a body that could not be used.
+    without a mapping of its own find phone, name and e-mail by name and content. `presents_secret` tells from the
+    settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping.
     """
 
     type: str
     title: str
     summary: str
     auth: Auth
-    settings: type[Form]
-    credentials: type[Form]
+    settings: FormType
+    credentials: FormType
     mapping: Mapping[str, MappingTarget]
     records: Split
     acknowledge: Acknowledge
     verify: Verify | None = None
     challenge: Challenge | None = None
+    presents_secret: Callable[[Any], bool] | None = None
     door: str | None = None
     unsigned_by_nature: bool = False
     guesses: bool = False

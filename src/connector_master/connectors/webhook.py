@@ -92,6 +92,11 @@ def verify(push: Push, secrets: Secrets, settings: Settings) -> Verified:
     return verify_push(push, secrets, policy)
 
 
+def presents_secret(settings: Settings) -> bool:
+    """Return whether the sender sends the secret itself instead of signing with it."""
+    return settings.signature_scheme in ("token-header", "token-query")
+
+
 def records(body: Json, push: Push, settings: Settings) -> Sequence[Record]:
     """Return an object as one record, a list at the top or at the records path as one for each element.
 
@@ -117,6 +122,7 @@ connector = Connector(
     records=records,
     acknowledge=answer,
     verify=verify,
+    presents_secret=presents_secret,
     door="webhook",
     guesses=True,
 )

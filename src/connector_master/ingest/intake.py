@@ -9,8 +9,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 import orjson
 import psycopg
@@ -83,9 +81,9 @@ class Intake:
     async def keep_unreadable(self, source: Source, problem: Permanent, arrival: Arrival) -> Outcome:
         """Store a body that could not be read as a failed event, and return its outcome."""
         columns = _arrived(source, arrival)
-        _fail(columns, problem)
+        fail(columns, problem)
         if arrival.delivery_id is not None:
-            columns["idempotency_key"] = _key("d", arrival.delivery_id)
+            columns["idempotency_key"] = event_key("d", arrival.delivery_id)
         stored = await self._submit([EventRow(columns, arrival.body or b"")])
         return _outcomes(stored)[0]
 
@@ -126,7 +124,7 @@ class Intake:
     async def _store_refused(self, row: EventRow, error: psycopg.DataError) -> list[Stored]:
         log.error("record_refused_by_storage", event_id=str(row.columns["id"]), error=type(error).__name__)
         columns = {name: row.columns[name] for name in _ARRIVAL_COLUMNS if name in row.columns}
-        _fail(columns, StorageRefused("The database refused what was made of this record."))
+        fail(columns, StorageRefused("The database refused what was made of this record."))
         return await self._writer.write(batch.store, [EventRow(columns, row.payload, row.body)])
 
 
@@ -149,9 +147,7 @@ def lead_columns(source: Source, draft: LeadDraft, received_at: datetime) -> tup
     if draft.external_id is not None:
         columns["event_external_id"] = draft.external_id
     if draft.warnings:
-        columns["warnings"] = [
-            {"field": one.field, "code": one.code, "message": one.message} for one in draft.warnings
-        ]
+        columns["warnings"] = [{"field": one.field, "code": one.code, "message": one.message} for one in draft.warnings]
     return columns, policy.window_days
 
 
@@ -166,7 +162,7 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
     try:
         draft = process(record.value, source.mapping, source.profile)
     except Permanent as problem:
-        _fail(columns, problem)
+        fail(columns, problem)
         return None
     made, window = lead_columns(source, draft, received_at)
     columns.update(made)
@@ -209,33 +205,51 @@ def _arrived(source: Source, arrival: Arrival) -> Columns:
 
 
 _ARRIVAL_COLUMNS = frozenset(
-    "workspace_id id connector_id origin received_at content_type headers ip request_id position idempotency_key".split()
+    [
+        "workspace_id",
+        "id",
+        "connector_id",
+        "origin",
+        "received_at",
+        "content_type",
+        "headers",
+        "ip",
+        "request_id",
+        "position",
+        "idempotency_key",
+    ]
 )
 
 
-def _settle_or_hold(source: Source, record: Record, columns: Columns, arrival: Arrival, position: int | None) -> int | None:
+def _settle_or_hold(
+    source: Source, record: Record, columns: Columns, arrival: Arrival, position: int | None
+) -> int | None:
     window = None
-    if source.is_paused:
+    # What can't be a lead needs no processing, so a pause does not hold it.
+    if source.is_paused and record.ignored is None:
         columns["status"] = EventStatus.RECEIVED.value
         if record.external_id is not None:
             columns["event_external_id"] = record.external_id
     else:
         window = settle(source, record, columns, columns["received_at"])
     if (external_id := columns.get("event_external_id")) is not None:
-        columns["idempotency_key"] = _key("x", external_id)
+        columns["idempotency_key"] = event_key("x", external_id)
     elif arrival.delivery_id is not None:
-        columns["idempotency_key"] = _key("d", arrival.delivery_id if position is None else f"{arrival.delivery_id}#{position}")
+        columns["idempotency_key"] = event_key(
+            "d", arrival.delivery_id if position is None else f"{arrival.delivery_id}#{position}"
+        )
     return window
 
 
-def _key(kind: str, text: str) -> str:
-    """Return an idempotency key that fits an index: long ids by their digest."""
+def event_key(kind: str, text: str) -> str:
+    """Return an idempotency key that fits an index, long ids by digest: `x` by the source's id, `d` by the delivery's."""
     if len(text) > _LONGEST_KEY:
         text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kind}:{text}"
 
 
-def _fail(columns: Columns, problem: Problem) -> None:
+def fail(columns: Columns, problem: Problem) -> None:
+    """Put into `columns` that the event failed, and why."""
     columns["status"] = EventStatus.FAILED.value
     columns["code"] = problem.code
     columns["detail"] = problem.detail
@@ -266,5 +280,3 @@ def outcome(stored: Stored) -> Outcome:
         detail=stored.detail if failed else None,
         repeated=stored.repeated,
     )
-
-

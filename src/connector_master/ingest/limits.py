@@ -41,7 +41,7 @@ class Limits:
         granted = await self._writer.write(_spend, wanted)
         (by_connector,) = granted
         left = {connector_id: one.count for connector_id, one in by_connector.items()}
-        results: list[None | BaseException] = []
+        results: list[BaseException | None] = []
         for source in sources:
             if left[source.connector_id] > 0:
                 left[source.connector_id] -= 1
@@ -49,7 +49,9 @@ class Limits:
             else:
                 seconds = by_connector[source.connector_id].retry_after_seconds
                 results.append(
-                    RateLimited("This connector's limit of requests per minute is used up.", retry_after_seconds=seconds)
+                    RateLimited(
+                        "This connector's limit of requests per minute is used up.", retry_after_seconds=seconds
+                    )
                 )
         return results
 

@@ -40,7 +40,9 @@ async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRo
     credentials = await connectors.credentials(connection, row.workspace_id, row.id)
     live = [
         LiveSecret(
-            keys.open(credential.sealed, credential_place(row.workspace_id, row.id, credential.name)).decode(), None, None
+            keys.open(credential.sealed, credential_place(row.workspace_id, row.id, credential.name)).decode(),
+            None,
+            None,
         )
         for credential in credentials
         if credential.name == "signingSecret"

@@ -81,7 +81,9 @@ def _first(name: str) -> str:
 
 
 _NAMES = ", ".join(LEAD_TEXTS)
-_FILLED = ", ".join(f"{name} = coalesce(known.{name}, excluded.{name})" for name in LEAD_TEXTS if name != "phone_number")
+_FILLED = ", ".join(
+    f"{name} = coalesce(known.{name}, excluded.{name})" for name in LEAD_TEXTS if name != "phone_number"
+)
 
 _FOLDED = f"""
         SELECT workspace_id, (array_agg(lead_id ORDER BY n))[1], deduplication_key, {", ".join(map(_first, LEAD_TEXTS))},
@@ -147,8 +149,8 @@ def _store(source: str) -> str:
     """
 
 
-_STORE = cast(LiteralString, _store(_UNFOLDED))
-_STORE_FOLDED = cast(LiteralString, _store(_FOLDED))
+_STORE = cast("LiteralString", _store(_UNFOLDED))
+_STORE_FOLDED = cast("LiteralString", _store(_FOLDED))
 
 _REPEATED = """
     SELECT wanted.n, coalesce(e.status, 'ignored'), k.event_id, e.lead_id,
@@ -251,7 +253,7 @@ async def store_again(connection: psycopg.AsyncConnection[Any], rows: Sequence[E
     async with connection.transaction():
         if windowed:
             await connection.execute(_RELEASE, {"rows": _releases(windowed)})
-        found = await _run(connection, cast(LiteralString, _AGAIN), {"rows": orjson.dumps(document.rows).decode()})
+        found = await _run(connection, cast("LiteralString", _AGAIN), {"rows": orjson.dumps(document.rows).decode()})
     results: list[Stored | None] = [None] * len(rows)
     for n, status, lead_id in found:
         columns = rows[n].columns

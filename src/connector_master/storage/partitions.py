@@ -27,7 +27,10 @@ def make_partitions(connection: "psycopg.Connection[Any]", today: datetime | Non
             if connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,):
                 continue
             statement = sql.SQL("CREATE TABLE {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                sql.Identifier(name), sql.Identifier(table), sql.Literal(first_id_at(start)), sql.Literal(first_id_at(end))
+                sql.Identifier(name),
+                sql.Identifier(table),
+                sql.Literal(first_id_at(start)),
+                sql.Literal(first_id_at(end)),
             )
             try:
                 connection.execute(statement)

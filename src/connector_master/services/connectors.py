@@ -1,0 +1,548 @@
+"""Connectors: creating, changing, trying and ending them. One function, one transaction, one line in the activity log."""
+
+import base64
+import hashlib
+import secrets as random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector_master.access.caller import Caller
+from connector_master.connections.sealing import fingerprint
+from connector_master.connectors import registry
+from connector_master.connectors.connector import Connector
+from connector_master.connectors.forms import Form
+from connector_master.model.event import Push
+from connector_master.model.json import Json
+from connector_master.model.problem import Conflict, FieldError, InvalidBody, InvalidRecord, InvalidRequest, NotFound
+from connector_master.pipeline.deduplication import deduplication_key
+from connector_master.pipeline.mapping import compile_mapping
+from connector_master.pipeline.process import Finding, try_out
+from connector_master.pipeline.process import process as process_record
+from connector_master.services.hub import Hub
+from connector_master.services.sources import (
+    WEBHOOK_SECRET,
+    credential_place,
+    mapping_of,
+    profile_of,
+    secret_place,
+    settings_of,
+)
+from connector_master.storage import activity, connectors, jobs, leads
+from connector_master.storage.connectors import ConnectorRow, CredentialRow
+from connector_master.storage.ids import new_id
+from connector_master.storage.paging import decode_cursor, encode_cursor
+
+GRACE_HOURS = 24
+MAX_GRACE_HOURS = 168
+
+
+class NoSecret(Conflict):
+    """This type of source can't verify anything, so it has no secret."""
+
+    code = "no_secret"
+    title = "No webhook secret"
+    remedy = "This provider can't sign: its address is the secret. Delete the connector and make another to change it."
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A connector with what goes beside its row: whose secret it is, and which credentials are set."""
+
+    row: ConnectorRow
+    connector: Connector
+    credentials: Mapping[str, CredentialRow]
+    fingerprint: str | None
+    previous_valid_until: datetime | None
+    new_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A secret just made, shown once, and until when the one before it counts (None: there was none)."""
+
+    secret: str = field(repr=False)
+    previous_valid_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a payload would become: `outcome` is created, duplicate, rejected or ignored (then with a reason)."""
+
+    outcome: str
+    reason: str | None
+    lead: dict[str, Json]
+    lead_id: UUID | None
+    problems: Sequence[Finding]
+    unmapped: Sequence[str]
+    mapping: Mapping[str, Any]
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of a connection test, in words for a person."""
+
+    is_ok: bool
+    message: str
+    checked_at: datetime
+    details: dict[str, Any]
+
+
+async def list_page(
+    hub: Hub, caller: Caller, *, limit: int, cursor: str | None, type_: str | None, status: str | None
+) -> tuple[list[Shown], str | None]:
+    """Return one page of connectors, newest first, and the cursor of the next."""
+    after = decode_cursor(cursor) if cursor else None
+    async with hub.engine.connect() as connection:
+        rows = await connectors.page(
+            connection, caller.workspace_id, limit=limit + 1, after=after, type_=type_, status=status
+        )
+        shown = [await _shown(connection, row) for row in rows[:limit] if row.type in registry()]
+    return shown, encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
+
+
+async def get(hub: Hub, caller: Caller, id_: UUID) -> Shown:
+    """Return one connector. Raises NotFound."""
+    async with hub.engine.connect() as connection:
+        row = await connectors.get(connection, caller.workspace_id, id_)
+        if row is None:
+            raise _not_found()
+        return await _shown(connection, row)
+
+
+async def create(
+    hub: Hub,
+    caller: Caller,
+    *,
+    type_: str,
+    name: str,
+    description: str | None,
+    settings: Mapping[str, Any],
+    credentials: Mapping[str, Any],
+    field_mapping: Mapping[str, Any] | None,
+) -> Shown:
+    """Create a connector with an address and a secret of its own. Raises InvalidRequest naming every fault."""
+    connector = registry().get(type_)
+    if connector is None:
+        raise InvalidRequest(f"Unknown type. Known are {', '.join(registry())}.", field="type")
+    form = _form(connector.settings, settings, "settings")
+    given = _form(connector.credentials, credentials, "credentials")
+    if field_mapping is not None:
+        compile_mapping(field_mapping)
+    async with hub.engine.begin() as connection:
+        row = await connectors.add(
+            connection,
+            caller.workspace_id,
+            id_=new_id(),
+            type_=type_,
+            name=name,
+            description=description,
+            status="active",
+            webhook_id=random.token_urlsafe(24) if connector.pushes else None,
+            settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            field_mapping=field_mapping,
+        )
+        secret = await _add_secret(connection, hub, row, connector, form) if connector.verify else None
+        await _put_credentials(connection, hub, row, given)
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="connector_created",
+            message=f"Connector {name} created",
+            actor=caller,
+            connector_id=row.id,
+            data={"after": _audited(row)},
+        )
+        return replace(await _shown(connection, row), new_secret=secret)
+
+
+async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Shown:
+    """Change the fields given: name, description, settings, credentials, fieldMapping.
+
+    Of settings and credentials those named are replaced, and one given as null goes back to its default. When a signature
+    scheme is chosen that needs a secret of which only the hash was kept, a new secret is made and shown once.
+    Raises NotFound, InvalidRequest.
+    """
+    async with hub.engine.begin() as connection:
+        row = await _held(connection, caller, id_)
+        connector = registry()[row.type]
+        before = settings_of(connector, row.settings)
+        merged = _merged(row.settings, changes.get("settings", {}))
+        form = _form(connector.settings, merged, "settings")
+        changed = replace(
+            row,
+            name=changes.get("name", row.name),
+            description=changes.get("description", row.description),
+            settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
+            field_mapping=changes.get("field_mapping", row.field_mapping),
+        )
+        if changed.field_mapping is not None:
+            compile_mapping(changed.field_mapping)
+        credentials = changes.get("credentials", {})
+        await _change_credentials(connection, hub, row, connector, credentials)
+        secret = await _fit_secret(connection, hub, row, connector, before, form)
+        stored = await connectors.update(connection, changed)
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="connector_changed",
+            message=f"Connector {stored.name} changed",
+            actor=caller,
+            connector_id=row.id,
+            data=_difference(row, stored, credentials),
+        )
+        shown = replace(await _shown(connection, stored), new_secret=secret)
+    hub.sources.forget(row.webhook_id)
+    return shown
+
+
+async def change_mapping(hub: Hub, caller: Caller, id_: UUID, mapping: Mapping[str, Any] | None) -> Shown:
+    """Save a field mapping, or with None go back to the type's default. Raises NotFound, InvalidRequest."""
+    return await update(hub, caller, id_, {"field_mapping": mapping})
+
+
+async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
+    """End a connector: its address answers 404 from now on, its leads and events stay. Raises NotFound."""
+    async with hub.engine.begin() as connection:
+        row = await _held(connection, caller, id_)
+        await connectors.delete(connection, row)
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="connector_deleted",
+            message=f"Connector {row.name} deleted",
+            actor=caller,
+            connector_id=row.id,
+            data={"before": _audited(row)},
+        )
+    hub.sources.forget(row.webhook_id)
+
+
+async def pause(hub: Hub, caller: Caller, id_: UUID) -> Shown:
+    """Keep what arrives without processing it, until resumed. Raises NotFound."""
+    return await _set_status(hub, caller, id_, "paused", "connector_paused", "paused")
+
+
+async def resume(hub: Hub, caller: Caller, id_: UUID) -> Shown:
+    """Process again, first of all what was kept meanwhile. Raises NotFound."""
+    return await _set_status(hub, caller, id_, "active", "connector_resumed", "resumed")
+
+
+async def regenerate_secret(hub: Hub, caller: Caller, id_: UUID, grace_hours: int) -> NewSecret:
+    """Make a new webhook secret; the present one counts for `grace_hours` more. Raises NotFound, NoSecret."""
+    async with hub.engine.begin() as connection:
+        row = await _held(connection, caller, id_)
+        connector = registry()[row.type]
+        if connector.verify is None:
+            raise NoSecret("Connectors of this type have no webhook secret.")
+        until = datetime.now(UTC) + timedelta(hours=grace_hours)
+        await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, until)
+        secret = await _add_secret(connection, hub, row, connector, settings_of(connector, row.settings))
+        await connectors.tell(connection, row.webhook_id)
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="secret_regenerated",
+            message=f"Webhook secret of {row.name} regenerated",
+            actor=caller,
+            connector_id=row.id,
+            data={"after": {"fingerprint": fingerprint(secret)}, "previousValidUntil": until.isoformat()},
+        )
+    hub.sources.forget(row.webhook_id)
+    return NewSecret(secret, until)
+
+
+async def test_connection(hub: Hub, caller: Caller, id_: UUID) -> Checked:
+    """Check what can be checked of a connector, and say so. Raises NotFound."""
+    async with hub.engine.begin() as connection:
+        row = await connectors.get(connection, caller.workspace_id, id_)
+        if row is None:
+            raise _not_found()
+        if row.status == "paused":
+            message = "Paused: what arrives is kept and processed on resume."
+        elif row.last_event_at is None:
+            message = "Ready to receive. Nothing has arrived yet: send a test from the provider."
+        else:
+            message = "Ready to receive; events have arrived."
+        details = {
+            "status": row.status,
+            "lastEventAt": row.last_event_at.isoformat().replace("+00:00", "Z") if row.last_event_at else None,
+        }
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="connection_test",
+            message=f"Connection test: {message}",
+            actor=caller,
+            connector_id=row.id,
+            data={"ok": True},
+        )
+        return Checked(True, message, datetime.now(UTC), details)
+
+
+async def try_payload(
+    hub: Hub, caller: Caller, id_: UUID, payload: Json, field_mapping: Mapping[str, Any] | None
+) -> Tried:
+    """Return what `payload` would become under the saved mapping, or the one given; creates nothing. Raises NotFound."""
+    async with hub.engine.begin() as connection:
+        row = await connectors.get(connection, caller.workspace_id, id_)
+        if row is None:
+            raise _not_found()
+        tried = await _try(connection, row, payload, field_mapping)
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="webhook_test",
+            message=f"Payload tried: {tried.outcome}",
+            actor=caller,
+            connector_id=row.id,
+            data={"outcome": tried.outcome, "problems": [finding.code for finding in tried.problems]},
+        )
+        return tried
+
+
+async def logs(
+    hub: Hub,
+    caller: Caller,
+    id_: UUID,
+    *,
+    limit: int,
+    after: tuple[UUID, int] | None,
+    kind: str | None,
+    level: str | None,
+    start: datetime | None,
+    end: datetime | None,
+    q: str | None,
+) -> list[activity.Line]:
+    """Return a connector's activity, newest first, one line more than `limit` when there is more. Raises NotFound."""
+    async with hub.engine.connect() as connection:
+        if await connectors.get(connection, caller.workspace_id, id_) is None:
+            raise _not_found()
+        return await activity.lines(
+            connection,
+            caller.workspace_id,
+            connector_id=id_,
+            limit=limit + 1,
+            after=after,
+            kind=kind,
+            level=level,
+            start=start,
+            end=end,
+            q=q,
+        )
+
+
+async def _try(
+    connection: AsyncConnection, row: ConnectorRow, payload: Json, field_mapping: Mapping[str, Any] | None
+) -> Tried:
+    connector = registry()[row.type]
+    settings = settings_of(connector, row.settings)
+    mapping = mapping_of(connector, row.field_mapping) if field_mapping is None else compile_mapping(field_mapping)
+    shown = dict(mapping.mapping) if mapping else {}
+    push = Push(
+        {}, {}, orjson.dumps(payload, default=str) if not isinstance(payload, str) else b"", "", datetime.now(UTC)
+    )
+    try:
+        records = connector.records(payload, push, settings)
+    except (InvalidBody, InvalidRecord) as problem:
+        finding = Finding("payload", problem.code, problem.detail, blocks=True)
+        return Tried("rejected", None, {}, None, [finding], [], shown, 0)
+    if not records or records[0].ignored is not None:
+        reason = records[0].ignored if records else "empty"
+        return Tried("ignored", reason, {}, None, [], [], shown, len(records))
+    profile = profile_of(connector, settings)
+    trial = try_out(records[0].value, mapping, profile)
+    outcome, lead_id = "rejected", None
+    if not any(finding.blocks for finding in trial.problems):
+        draft = process_record(records[0].value, mapping, profile)
+        key = deduplication_key(draft, settings.duplicate_policy.fields)
+        lead_id = await leads.id_by_key(connection, row.workspace_id, key)
+        outcome = "duplicate" if lead_id else "created"
+    return Tried(outcome, None, trial.lead, lead_id, trial.problems, trial.unmapped, trial.mapping, len(records))
+
+
+async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: str, word: str) -> Shown:
+    async with hub.engine.begin() as connection:
+        row = await _held(connection, caller, id_)
+        stored = row
+        if row.status != status:
+            stored = await connectors.update(connection, replace(row, status=status))
+            await activity.write(
+                connection,
+                caller.workspace_id,
+                kind=kind,
+                message=f"Connector {row.name} {word}",
+                actor=caller,
+                connector_id=row.id,
+                data={"before": {"status": row.status}, "after": {"status": status}},
+            )
+        if status == "active":
+            await jobs.defer(connection, "process_held", connector_id=str(row.id), workspace_id=str(row.workspace_id))
+        shown = await _shown(connection, stored)
+    hub.sources.forget(row.webhook_id)
+    return shown
+
+
+async def _held(connection: AsyncConnection, caller: Caller, id_: UUID) -> ConnectorRow:
+    row = await connectors.get_locked(connection, caller.workspace_id, id_)
+    if row is None or row.type not in registry():
+        raise _not_found()
+    return row
+
+
+def _not_found() -> NotFound:
+    return NotFound("No connector here has this id.")
+
+
+async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
+    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == WEBHOOK_SECRET]
+    credentials = await connectors.credentials(connection, row.workspace_id, row.id)
+    previous = [one.valid_until for one in live if one.valid_until is not None]
+    return Shown(
+        row,
+        registry()[row.type],
+        {one.name: one for one in credentials},
+        live[0].fingerprint if live and live[0].valid_until is None else None,
+        max(previous) if previous else None,
+    )
+
+
+# ---- secrets and credentials ------------------------------------------------------------------------
+
+
+async def _add_secret(
+    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, settings: Form
+) -> str:
+    # The form of a Standard Webhooks secret, which serves every other scheme as plain text.
+    secret = "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+    id_ = new_id()
+    presents = _presents_secret(connector, settings)
+    await connectors.add_secret(
+        connection,
+        row.workspace_id,
+        row.id,
+        id_=id_,
+        kind=WEBHOOK_SECRET,
+        sealed=None if presents else hub.keys.seal(secret.encode(), secret_place(row.workspace_id, id_)),
+        hash_=_hash(secret) if presents else None,
+        fingerprint=fingerprint(secret),
+    )
+    return secret
+
+
+async def _fit_secret(
+    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, before: Form, after: Form
+) -> str | None:
+    """Keep of the secrets what the new settings need; return a new secret where the old one can't serve them."""
+    if connector.verify is None or _presents_secret(connector, before) == _presents_secret(connector, after):
+        return None
+    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == WEBHOOK_SECRET]
+    if _presents_secret(connector, after):
+        for one in live:
+            if one.sealed is not None:
+                text = hub.keys.open(one.sealed, secret_place(row.workspace_id, one.id)).decode()
+                await connectors.keep_only_hash(connection, row.workspace_id, row.id, one.id, _hash(text))
+        return None
+    await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, datetime.now(UTC))
+    return await _add_secret(connection, hub, row, connector, after)
+
+
+def _presents_secret(connector: Connector, settings: Form) -> bool:
+    return connector.presents_secret is not None and connector.presents_secret(settings)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def _put_credentials(connection: AsyncConnection, hub: Hub, row: ConnectorRow, given: Form) -> None:
+    for name, value in given.model_dump(mode="json", by_alias=True, exclude_none=True).items():
+        sealed = hub.keys.seal(str(value).encode(), credential_place(row.workspace_id, row.id, name))
+        await connectors.put_credential(
+            connection, row.workspace_id, row.id, CredentialRow(name, sealed, _hint(str(value)))
+        )
+
+
+async def _change_credentials(
+    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, changes: Mapping[str, Any]
+) -> None:
+    removed = [name for name, value in changes.items() if value is None]
+    kept = {name: value for name, value in changes.items() if value is not None}
+    known = {field.alias or name for name, field in connector.credentials.model_fields.items()}
+    _form(
+        connector.credentials, kept | {name: None for name in removed if name not in known}, "credentials", partly=True
+    )
+    await connectors.remove_credentials(connection, row.workspace_id, row.id, removed)
+    if kept:
+        form = _form(connector.credentials, kept, "credentials", partly=True)
+        await _put_credentials(connection, hub, row, form)
+
+
+def _hint(value: str) -> str:
+    """Return the end of a credential where it is long enough that the end gives nothing away."""
+    return f"…{value[-4:]}" if len(value) >= 12 else "…"
+
+
+def _form(model: type[Form], values: Mapping[str, Any], place: str, *, partly: bool = False) -> Form:
+    """Return `values` as the form; raises InvalidRequest naming each fault as `place.field`.
+
+    `partly` lets required fields be absent: they may be stored already.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        faults = [fault for fault in error.errors() if not (partly and fault["type"] == "missing")]
+        if not faults:
+            return model.model_construct(
+                set(values), **{_attribute(model, name): value for name, value in values.items()}
+            )
+        errors = [
+            FieldError(
+                ".".join((place, *map(str, fault["loc"]))),
+                "Unknown field."
+                if fault["type"] == "extra_forbidden"
+                else str(fault["msg"]).removeprefix("Value error, "),
+            )
+            for fault in faults
+        ]
+        raise InvalidRequest(f"Some {place} are wrong.", errors=errors) from error
+
+
+def _attribute(model: type[Form], alias: str) -> str:
+    return next((name for name, field in model.model_fields.items() if field.alias == alias), alias)
+
+
+def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**stored, **changes}
+    return {name: value for name, value in merged.items() if value is not None or name not in changes}
+
+
+def _audited(row: ConnectorRow) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "type": row.type,
+        "description": row.description,
+        "status": row.status,
+        "settings": row.settings,
+        "fieldMapping": row.field_mapping,
+    }
+
+
+def _difference(before: ConnectorRow, after: ConnectorRow, credentials: Mapping[str, Any]) -> dict[str, Any]:
+    old, new = _audited(before), _audited(after)
+    changed = [name for name in new if old[name] != new[name]]
+    data: dict[str, Any] = {
+        "before": {name: old[name] for name in changed},
+        "after": {name: new[name] for name in changed},
+    }
+    if credentials:
+        # Names only: what a credential was or is stays sealed.
+        data["credentialsChanged"] = sorted(credentials)
+    return data

@@ -1,0 +1,1 @@
+"""What tests share: the running product, and builders for what they send."""
