@@ -242,7 +242,7 @@ def _settle_or_hold(
 
 
 def event_key(kind: str, text: str) -> str:
-    """Return an idempotency key that fits an index, long ids by digest: `x` by the source's id, `d` by the delivery's."""
+    """Return an idempotency key that fits an index: `x` by the source's own id, `d` by the delivery's."""
     if len(text) > _LONGEST_KEY:
         text = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kind}:{text}"
