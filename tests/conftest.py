@@ -42,7 +42,7 @@ def server_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> Iterator[str]:
     """The name of a migrated database that fresh ones are copied from."""
-    with fresh_database(server_url) as url:
+    with FreshDatabase(server_url) as url:
         migrate(url)
         yield str(make_url(url).database)
 
@@ -50,7 +50,7 @@ def template(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template: str) -> Iterator[str]:
     """A fresh migrated database of this test's own."""
-    with fresh_database(server_url, template) as url:
+    with FreshDatabase(server_url, template) as url:
         yield url
 
 
@@ -70,7 +70,7 @@ async def workspace(database: AsyncEngine) -> UUID:
     return found
 
 
-class fresh_database:
+class FreshDatabase:
     """A database that exists within a `with`: made from a template, dropped afterwards."""
 
     def __init__(self, server_url: str, template: str = "template1") -> None:
@@ -95,7 +95,7 @@ def hub_process(server_url: str) -> Iterator[tuple[Process, Path, str | None]]:
     folder = Path(tempfile.mkdtemp(prefix="cm-hub-", dir="/tmp"))
     folder.chmod(0o711)
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(fresh_database(server_url)) if os.environ.get("DATABASE_URL") else None
+        url = stack.enter_context(FreshDatabase(server_url)) if os.environ.get("DATABASE_URL") else None
         options = ["--database-url", url] if url else []
         process = Process("up", "--data-dir", str(folder / "data"), "--port", "0", *options).wait_ready()
         stack.callback(process.stop)

@@ -76,7 +76,7 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         # A request whose application has begun to answer is closed without a second answer.
-        if self._has_headers and self.cycle is not None and self.cycle.response_started:
+        if self._has_headers and self.cycle.response_started:
             self.transport.close()
         else:
             self._refuse(408, "request_timeout", "The request took too long to arrive", "Send it again, faster.")
@@ -96,6 +96,15 @@ class Protocol(HttpToolsProtocol):
 
 class Server(uvicorn.Server):
     """uvicorn, leaving signals to us: its own would raise SIGTERM again before what runs beside it has ended."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and set `listening`."""
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -184,9 +184,9 @@ class TrialView(View):
     def of(cls, tried: Tried) -> Self:
         """Return the answer to a dry run."""
         return cls(
-            outcome=tried.outcome,  # type: ignore[arg-type]
+            outcome=tried.outcome,
             reason=tried.reason,
-            lead=tried.lead,  # type: ignore[arg-type]
+            lead=tried.lead,
             lead_id=tried.lead_id,
             problems=[
                 FindingView(field=one.field, code=one.code, message=one.message, blocks=one.blocks)
@@ -353,7 +353,7 @@ async def regenerate_secret(
 async def test_webhook(caller: Operator, hub: HubDependency, connector_id: UUID, body: Payload) -> TrialView:
     """Try a payload: what lead it would become, what is wrong, what nobody maps. Creates nothing."""
     return TrialView.of(
-        await connectors.try_payload(hub, caller, connector_id, body.payload, _plain(body.field_mapping))  # type: ignore[arg-type]
+        await connectors.try_payload(hub, caller, connector_id, body.payload, _plain(body.field_mapping))
     )
 
 

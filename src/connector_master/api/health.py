@@ -51,7 +51,7 @@ async def readyz(hub: HubDependency) -> Health:
     return Health(status="ok")
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}} | problems(401, 403))
+@router.get("/metrics", response_class=Response, responses={**problems(401, 403), 200: {"content": {"text/plain": {}}}})
 async def metrics(
     request: Request,
     hub: HubDependency,

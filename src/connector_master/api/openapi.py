@@ -39,7 +39,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["ProblemView"] = problem
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            for method in route.methods:
+            for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 permission = permission_of(route)
                 if permission is not None:

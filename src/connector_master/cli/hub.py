@@ -131,8 +131,7 @@ async def _stay(settings: "Settings", url: str, listener: object, embedded: "Emb
 
                 server = make_server(application(running, settings), most_connections=settings.max_connections)
                 serving = group.create_task(server.serve(sockets=[listener]))  # type: ignore[list-item]
-                while not server.started and not serving.done():
-                    await asyncio.sleep(0.005)
+                await server.listening.wait()
                 _say(f"Connector Master is ready at {settings.address}")
             if one_time is not None:
                 _say(f"Administrator: {one_time.email}\nOne-time password: {one_time.password}")

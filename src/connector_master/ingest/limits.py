@@ -31,7 +31,7 @@ class Limits:
         if source.settings.rate_limit_per_minute is not None:
             await self._gathering.submit(source)
 
-    async def _spend(self, sources: Sequence[Source]) -> Sequence[None | BaseException]:
+    async def _spend(self, sources: Sequence[Source]) -> Sequence[BaseException | None]:
         counts = Counter(source.connector_id for source in sources)
         limits = {source.connector_id: source for source in sources}
         wanted = [

@@ -31,7 +31,7 @@ LEAD_FIELDS: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class LeadWarning:
     """Something in a record that could not be used, though the lead could: `field` names the lead's field."""
 
     field: str
@@ -64,4 +64,4 @@ class LeadDraft:
     external_id: str | None = None
     enquired_at: datetime | None = None
     attributes: Mapping[str, Json] = field(default_factory=dict)
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[LeadWarning, ...] = ()

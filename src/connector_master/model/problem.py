@@ -162,7 +162,10 @@ class UnsupportedMediaType(Permanent):
     code = "unsupported_media_type"
     title = "Unsupported content type"
     status = 415
-    remedy = "Send application/json, application/x-www-form-urlencoded, multipart/form-data or application/x-ndjson, not compressed."
+    remedy = (
+        "Send application/json, application/x-www-form-urlencoded, multipart/form-data or application/x-ndjson, "
+        "not compressed."
+    )
 
 
 class RateLimited(Transient):

@@ -10,7 +10,7 @@ from functools import partial
 
 from connector_master.model.json import Json
 from connector_master.model.lead import LEAD_FIELDS, LeadDraft
-from connector_master.model.lead import Warning as LeadWarning
+from connector_master.model.lead import LeadWarning as LeadWarning
 from connector_master.model.problem import InvalidPhone, InvalidRecord, MissingPhone, Permanent, TransformFailed
 from connector_master.pipeline.guess import guessed
 from connector_master.pipeline.mapping import CompiledMapping, FieldMapping, Target, compile_mapping

@@ -131,13 +131,15 @@ _EVENT_LINES = """
       FROM events e
      CROSS JOIN LATERAL (
         SELECT 0 AS part, CASE e.origin WHEN 'push' THEN 'webhook_received' ELSE 'record_' || e.origin || 'ed' END AS kind,
-               'info' AS level, CASE e.origin WHEN 'push' THEN 'Webhook received' ELSE 'Record ' || e.origin || 'ed' END AS message
+               'info' AS level,
+               CASE e.origin WHEN 'push' THEN 'Webhook received' ELSE 'Record ' || e.origin || 'ed' END AS message
         UNION ALL
         SELECT 1, CASE e.status WHEN 'created' THEN 'lead_created' WHEN 'failed' THEN 'error' WHEN 'dead' THEN 'error'
                                 ELSE e.status END,
                CASE WHEN e.status IN ('failed', 'dead') THEN 'error' ELSE 'info' END,
                CASE e.status WHEN 'created' THEN 'Lead created' WHEN 'duplicate' THEN 'Duplicate: the lead was known'
-                             WHEN 'ignored' THEN 'Ignored: ' || coalesce(e.code, '') ELSE coalesce(e.code || ': ', '') || coalesce(e.detail, '') END
+                             WHEN 'ignored' THEN 'Ignored: ' || coalesce(e.code, '')
+                             ELSE coalesce(e.code || ': ', '') || coalesce(e.detail, '') END
          WHERE e.status <> 'received'
      ) AS line
      WHERE e.workspace_id = :workspace AND e.connector_id = :connector

@@ -149,8 +149,8 @@ def _store(source: str) -> str:
     """
 
 
-_STORE = cast("LiteralString", _store(_UNFOLDED))
-_STORE_FOLDED = cast("LiteralString", _store(_FOLDED))
+_STORE = _store(_UNFOLDED)
+_STORE_FOLDED = _store(_FOLDED)
 
 _REPEATED = """
     SELECT wanted.n, coalesce(e.status, 'ignored'), k.event_id, e.lead_id,
@@ -172,7 +172,8 @@ _AGAIN = f"""
     WITH {_ARRIVED},
     taken AS MATERIALIZED (
         SELECT a.* FROM arrived a
-          JOIN (SELECT e.workspace_id, e.id FROM events e JOIN arrived ON arrived.workspace_id = e.workspace_id AND arrived.id = e.id
+          JOIN (SELECT e.workspace_id, e.id FROM events e
+                  JOIN arrived ON arrived.workspace_id = e.workspace_id AND arrived.id = e.id
                  WHERE e.status IN ('received', 'failed', 'dead') ORDER BY e.id FOR UPDATE OF e) AS open
             ON open.workspace_id = a.workspace_id AND open.id = a.id
     ),
@@ -253,7 +254,7 @@ async def store_again(connection: psycopg.AsyncConnection[Any], rows: Sequence[E
     async with connection.transaction():
         if windowed:
             await connection.execute(_RELEASE, {"rows": _releases(windowed)})
-        found = await _run(connection, cast("LiteralString", _AGAIN), {"rows": orjson.dumps(document.rows).decode()})
+        found = await _run(connection, _AGAIN, {"rows": orjson.dumps(document.rows).decode()})
     results: list[Stored | None] = [None] * len(rows)
     for n, status, lead_id in found:
         columns = rows[n].columns
