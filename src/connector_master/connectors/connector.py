@@ -4,14 +4,16 @@ A source is one module in this package with a `connector` of this type; nothing 
 (docs/adding-a-connector.md).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Any, Literal
 
 from connector_master.connectors.forms import Form
+from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.model.event import Answer, Outcome, Push, Record
 from connector_master.model.json import Json
+from connector_master.outbound.client import Client
 
 MappingTarget = str | Mapping[str, str]
 """A lead field, or `{"field", "transform"?, "combine"?}` (API.md, "field-mapping")."""
@@ -55,6 +57,25 @@ Acknowledge = Callable[[Sequence[Outcome], bool], Answer]
 Challenge = Callable[[Push, Secrets, Any], Answer]
 """(GET request, secrets, settings form) → the answer to a provider's verification request; raises ForbiddenChallenge."""
 
+Pull = Callable[[Client, Any, Any, Window], AsyncIterator[Page]]
+"""(client, credentials form, settings form, span) → its pages, the oldest first; the span is at most `limits.window` long.
+
+Raises ProviderUnavailable, CredentialsRefused, ProviderLimited or BadProviderRequest: a refusal is never an empty page.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of a connection test, in words for a person; `details` is JSON without secrets."""
+
+    is_ok: bool
+    message: str
+    details: Mapping[str, Json]
+
+
+Test = Callable[[Client, Any, Any], Awaitable[Check]]
+"""(client, credentials form, settings form) → whether the provider's real call works; raises as Pull does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
@@ -64,7 +85,9 @@ class Connector:
     `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
     refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
     without a mapping of its own find phone, name and e-mail by name and content. `presents_secret` tells from the
-    settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping.
+    settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping. `base` is the
+    provider's address (scheme, host, port), which the setting <TYPE>_URL may replace. `limit_key` gives, from the
+    credentials, what the provider counts calls by, so that connectors that share a key share its limits.
     """
 
     type: str
@@ -79,6 +102,11 @@ class Connector:
     verify: Verify | None = None
     challenge: Challenge | None = None
     presents_secret: Callable[[Any], bool] | None = None
+    base: str | None = None
+    pull: Pull | None = None
+    limits: Limits = Limits()
+    limit_key: Callable[[Any], str] | None = None
+    test: Test | None = None
     door: str | None = None
     unsigned_by_nature: bool = False
     guesses: bool = False
@@ -93,4 +121,4 @@ class Connector:
     @property
     def pulls(self) -> bool:
         """Whether we ask the provider."""
-        return False
+        return self.pull is not None

@@ -177,6 +177,49 @@ class RateLimited(Transient):
     remedy = "Wait as long as Retry-After says."
 
 
+class ProviderLimited(RateLimited):
+    """A provider said "too many calls"; `retry_after_seconds` says until when, if it did."""
+
+    title = "Provider's limit reached"
+    remedy = "Nothing to do: the next run waits as long as the provider asks."
+
+
+class ProviderUnavailable(Transient):
+    """A provider can't be reached, failed, or answered something that its documentation does not know."""
+
+    code = "provider_unavailable"
+    title = "Provider unavailable"
+    status = 502
+    remedy = "Nothing to do at first: it is tried again. If it stays, look at the provider's status page."
+
+
+class CredentialsRefused(Permanent):
+    """A provider refused the credentials."""
+
+    code = "credentials_refused"
+    title = "Credentials refused"
+    status = 400
+    remedy = "Enter the credentials again as the provider shows them now, then test the connection."
+
+
+class BadProviderRequest(Permanent):
+    """A provider refused what was asked for, not who asked."""
+
+    code = "bad_request"
+    title = "Request refused by the provider"
+    status = 400
+    remedy = "Check the connector's settings and the dates asked for."
+
+
+class AddressRefused(Permanent):
+    """An outgoing call would have gone to a private, local or reserved address."""
+
+    code = "address_refused"
+    title = "Address not allowed"
+    status = 400
+    remedy = "Use a public address, or let an administrator add its network to OUTBOUND_ALLOW."
+
+
 class StorageUnavailable(Transient):
     """The database can't be reached or the queue is full; nothing was acknowledged."""
 

@@ -1,0 +1,68 @@
+"""Pulling: what a source that must be asked says of its limits, and what it gives for a span of time."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from connector_master.model.event import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the provider allows and how its clock behaves.
+
+    `between_calls` is the least time between two calls with the same key, whoever makes them. `window` is the longest span
+    of one call, `history` how far back it reaches, `first` how far back the first pull goes. `overlap` is how far a pull
+    reads again what was read: leads show up late. `rests_after` is how long the key rests after the provider said "too many"
+    without saying for how long.
+    """
+
+    between_calls: timedelta = timedelta(0)
+    window: timedelta = timedelta(days=30)
+    history: timedelta = timedelta(days=365)
+    first: timedelta = timedelta(days=30)
+    overlap: timedelta = timedelta(minutes=5)
+    page_size: int = 50
+    rests_after: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time to be pulled: aware times in UTC, `start` in it and `end` its end."""
+
+    start: datetime
+    end: datetime
+
+    def pieces(self, longest: timedelta) -> Iterator["Window"]:
+        """Yield the span in pieces of at most `longest`, the oldest first.
+
+        >>> span = Window(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 10, tzinfo=UTC))
+        >>> [(piece.start.day, piece.end.day) for piece in span.pieces(timedelta(days=7))]
+        [(1, 8), (8, 10)]
+        """
+        start = self.start
+        while start < self.end:
+            end = min(start + longest, self.end)
+            yield Window(start, end)
+            start = end
+
+    def days(self, zone: tzinfo) -> Iterator[date]:
+        """Yield every day of `zone` that the span touches, the oldest first."""
+        day = self.start.astimezone(zone).date()
+        last = self.end.astimezone(zone).date()
+        while day <= last:
+            yield day
+            day += timedelta(days=1)
+
+
+def start_of_day(day: date, zone: tzinfo) -> datetime:
+    """Return the moment, in UTC, at which `day` begins in `zone`."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records, and the moment up to which everything is read once they are stored (aware, in UTC)."""
+
+    records: Sequence[Record]
+    read_until: datetime

@@ -1,0 +1,1 @@
+"""Calls to others: the one HTTP client, with its guard on addresses."""
