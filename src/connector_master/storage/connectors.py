@@ -121,6 +121,15 @@ async def get_locked(connection: AsyncConnection, workspace: UUID, id_: UUID) ->
     return ConnectorRow(**row._mapping) if row else None
 
 
+_GET_EVER = text(f"SELECT {_COLUMNS} FROM connectors c WHERE c.workspace_id = :workspace AND c.id = :id")
+
+
+async def get_ever(connection: AsyncConnection, workspace: UUID, id_: UUID) -> ConnectorRow | None:
+    """Return a connector also when it is deleted: its settings and mapping still read the events it left."""
+    row = (await connection.execute(_GET_EVER, {"workspace": workspace, "id": id_})).one_or_none()
+    return ConnectorRow(**row._mapping) if row else None
+
+
 _LIST = text(f"""
     SELECT {_COLUMNS}, {_LAST_EVENT} FROM connectors c
      WHERE c.workspace_id = :workspace AND c.deleted_at IS NULL

@@ -1,0 +1,171 @@
+"""/api/leads: the leads, searched, looked at, and taken out as CSV."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
+
+from connector_master.access.caller import Caller
+from connector_master.access.roles import Permission
+from connector_master.api.moments import Moment
+from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
+from connector_master.api.shapes import View
+from connector_master.model.event import EventStatus
+from connector_master.services import leads
+from connector_master.services.leads import Search, WithTimeline
+from connector_master.storage.events import Touch
+from connector_master.storage.leads import Lead
+
+router = APIRouter(prefix="/api/leads", tags=["leads"])
+
+Seer = Annotated[Caller, allow(Permission.LEADS_SEE)]
+Exporter = Annotated[Caller, allow(Permission.LEADS_EXPORT)]
+
+
+class LeadView(View):
+    """A lead. Times are UTC; `timesSeen` counts the events that came from this person."""
+
+    id: UUID
+    phone_number: str = Field(description="E.164.")
+    name: str | None
+    email: str | None
+    source: str | None
+    business_name: str | None
+    address_line1: str | None
+    address_line2: str | None
+    city: str | None
+    state: str | None
+    country: str | None = Field(description="ISO 3166 alpha-2.")
+    pincode: str | None
+    product_name: str | None
+    notes: str | None
+    campaign: str | None
+    external_id: str | None
+    attributes: dict[str, JsonValue] = Field(description="What is mapped beyond the other fields.")
+    connector_id: UUID = Field(description="The connector that brought the lead first.")
+    enquired_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    times_seen: int
+
+    @classmethod
+    def of(cls, lead: Lead) -> Self:
+        """Return what the API shows of `lead`."""
+        return cls.model_validate(lead, from_attributes=True)
+
+
+class TouchView(View):
+    """One event that made or touched a lead; nothing of what was sent, nor from where."""
+
+    event_id: UUID
+    status: EventStatus
+    connector_id: UUID
+    connector_name: str | None
+    connector_type: str | None
+    origin: str = Field(description="How it came: push, pull, …")
+    external_id: str | None
+    received_at: datetime
+    enquired_at: datetime | None
+
+    @classmethod
+    def of(cls, touch: Touch) -> Self:
+        """Return what the API shows of `touch`."""
+        return cls(
+            event_id=touch.id,
+            status=touch.status,
+            connector_id=touch.connector_id,
+            connector_name=touch.connector_name,
+            connector_type=touch.connector_type,
+            origin=touch.origin,
+            external_id=touch.external_id,
+            received_at=touch.received_at,
+            enquired_at=touch.enquired_at,
+        )
+
+
+class LeadWithTimeline(LeadView):
+    """A lead and its timeline: the newest 200 events that touched it, newest first."""
+
+    timeline: list[TouchView]
+
+    @classmethod
+    def shown(cls, found: WithTimeline) -> Self:
+        """Return a lead with its timeline."""
+        lead = LeadView.of(found.lead)
+        return cls(**dict(lead), timeline=[TouchView.of(touch) for touch in found.timeline])
+
+
+class SearchQuery(BaseModel):
+    """Which leads."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+
+    q: str | None = Field(
+        default=None, max_length=200, description="Words, all of which occur in name, e-mail, company or phone number."
+    )
+    phone: str | None = Field(
+        default=None, max_length=100, description="A phone number in any spelling, or how it begins."
+    )
+    source: str | None = Field(default=None, max_length=200, description="The lead's source, in any case.")
+    connector_id: UUID | None = Field(default=None, description="The connector that brought the lead first.")
+    start: Moment | None = Field(default=None, alias="from", description="Created at this time or later.")
+    end: Moment | None = Field(default=None, alias="to", description="Created before this time.")
+
+    def search(self) -> Search:
+        """Return what is looked for; empty texts look for nothing."""
+        return Search(
+            q=_filled(self.q),
+            phone=_filled(self.phone),
+            source=_filled(self.source),
+            connector_id=self.connector_id,
+            start=self.start,
+            end=self.end,
+        )
+
+
+class ListQuery(SearchQuery, PageQuery):
+    """Which leads, and how many."""
+
+
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "CSV in UTF-8, a header line first. A cell that begins like a formula, phone numbers included, has an "
+        "apostrophe in front.",
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get("", response_model=Page[LeadView], responses=problems(400, 401, 403, 422))
+async def list_leads(caller: Seer, hub: HubDependency, query: Annotated[ListQuery, Query()]) -> Page[LeadView]:
+    """List leads, newest first."""
+    found, next_cursor = await leads.list_page(hub, caller, query.search(), limit=query.limit, cursor=query.cursor)
+    return Page[LeadView](items=[LeadView.of(lead) for lead in found], next_cursor=next_cursor)
+
+
+@router.get("/export.csv", response_class=StreamingResponse, responses=_CSV | problems(401, 403, 422))
+async def export_leads(
+    caller: Exporter, hub: HubDependency, query: Annotated[SearchQuery, Query()]
+) -> StreamingResponse:
+    """Return every lead that fits as CSV, newest first."""
+    pieces = await leads.export(hub, caller, query.search())
+    name = f"leads-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
+    return StreamingResponse(
+        pieces,
+        media_type="text/csv; charset=utf-8; header=present",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
+
+
+@router.get("/{lead_id}", response_model=LeadWithTimeline, responses=problems(401, 403, 404, 422))
+async def get_lead(caller: Seer, hub: HubDependency, lead_id: UUID) -> LeadWithTimeline:
+    """Return one lead with its timeline."""
+    return LeadWithTimeline.shown(await leads.get(hub, caller, lead_id))
+
+
+def _filled(text: str | None) -> str | None:
+    return text if text and text.strip() else None

@@ -1,0 +1,182 @@
+"""Jobs: work that a person started and can watch, and the one way in which work of any kind is deferred.
+
+A job row says what is to be done and how far it is; Procrastinate's own rows say who does it. Work is deferred by name on
+the caller's connection, so it is there exactly when the caller's transaction commits, and nothing here knows `work`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector_master.storage.activity import Actor
+
+QUEUE = "default"
+RETRY_EVENTS = "retry_events"
+PROCESS_HELD = "process_held"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. `total` is None until it was counted; `failed` of the `done` ones did not go well."""
+
+    id: UUID
+    kind: str
+    status: str
+    filter: dict[str, Any]
+    total: int | None
+    done: int
+    failed: int
+    actor_name: str | None
+    error: str | None
+    cancel_requested: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+_DEFER = text("""
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW(:queue, :task, 0, :lock, NULL, CAST(:args AS jsonb), NULL)::procrastinate_job_to_defer_v1
+    ])
+""")
+
+
+async def defer(connection: AsyncConnection, task_name: str, **args: str) -> None:
+    """Let a worker run the task with these arguments once this transaction commits.
+
+    Equal work (same task, same arguments) runs one after the other, never at the same time. Nothing keeps it from being
+    deferred twice: a queueing lock would abort the caller's transaction.
+    """
+    encoded = orjson.dumps(args, option=orjson.OPT_SORT_KEYS).decode()
+    values = {"queue": QUEUE, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded}
+    await connection.execute(_DEFER, values)
+
+
+_COLUMNS = """id, kind, status, filter, total, done, failed, actor_name, error, cancel_requested, created_at, started_at,
+              finished_at"""
+
+_ADD = text(f"""
+    INSERT INTO jobs (workspace_id, id, kind, status, filter, actor_id, actor_name, created_at)
+    VALUES (:workspace, :id, :kind, 'queued', CAST(:filter AS jsonb), :actor_id, :actor_name, clock_timestamp())
+    RETURNING {_COLUMNS}
+""")
+_GET = text(f"SELECT {_COLUMNS} FROM jobs WHERE workspace_id = :workspace AND id = :id")
+_PAGE = text(f"""
+    SELECT {_COLUMNS} FROM jobs
+     WHERE workspace_id = :workspace AND (CAST(:after AS uuid) IS NULL OR id < :after) ORDER BY id DESC LIMIT :limit
+""")
+_CANCEL = text(f"""
+    UPDATE jobs SET cancel_requested = true,
+                    finished_at = CASE status WHEN 'queued' THEN clock_timestamp() ELSE finished_at END,
+                    status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END
+     WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
+    RETURNING {_COLUMNS}
+""")
+_START = text(f"""
+    UPDATE jobs SET status = 'running', started_at = coalesce(started_at, clock_timestamp())
+     WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
+    RETURNING {_COLUMNS}
+""")
+_COUNTED = text("UPDATE jobs SET total = done + :remaining WHERE workspace_id = :workspace AND id = :id")
+_FINISH = text(f"""
+    UPDATE jobs SET status = :status, error = :error, finished_at = clock_timestamp()
+     WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
+    RETURNING {_COLUMNS}
+""")
+
+
+async def add(
+    connection: AsyncConnection, workspace: UUID, *, id_: UUID, kind: str, filter_: Mapping[str, Any], actor: Actor
+) -> Job:
+    """Write a queued job; whoever calls defers the work."""
+    values = {
+        "workspace": workspace,
+        "id": id_,
+        "kind": kind,
+        "filter": orjson.dumps(filter_).decode(),
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+    }
+    return Job(**(await connection.execute(_ADD, values)).one()._mapping)
+
+
+async def get(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Job | None:
+    """Return a job, None when there is none with this id here."""
+    row = (await connection.execute(_GET, {"workspace": workspace, "id": id_})).one_or_none()
+    return Job(**row._mapping) if row else None
+
+
+async def page(connection: AsyncConnection, workspace: UUID, *, limit: int, after: UUID | None) -> list[Job]:
+    """Return at most `limit` jobs, newest first."""
+    rows = await connection.execute(_PAGE, {"workspace": workspace, "limit": limit, "after": after})
+    return [Job(**row._mapping) for row in rows]
+
+
+async def cancel(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Job | None:
+    """Ask a job to stop, or end it if it had not begun; None when it is none that could still be stopped."""
+    row = (await connection.execute(_CANCEL, {"workspace": workspace, "id": id_})).one_or_none()
+    return Job(**row._mapping) if row else None
+
+
+async def start(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Job | None:
+    """Take a job up, for the first time or again; None when it has ended."""
+    row = (await connection.execute(_START, {"workspace": workspace, "id": id_})).one_or_none()
+    return Job(**row._mapping) if row else None
+
+
+async def counted(connection: AsyncConnection, workspace: UUID, id_: UUID, remaining: int) -> None:
+    """Write how much there is to do: what is done already and what remains."""
+    await connection.execute(_COUNTED, {"workspace": workspace, "id": id_, "remaining": remaining})
+
+
+async def finish(
+    connection: AsyncConnection, workspace: UUID, id_: UUID, status: str, error: str | None = None
+) -> Job | None:
+    """End a job as succeeded, failed or cancelled; None when it had ended."""
+    values = {"workspace": workspace, "id": id_, "status": status, "error": error}
+    row = (await connection.execute(_FINISH, values)).one_or_none()
+    return Job(**row._mapping) if row else None
+
+
+_ADVANCE = """
+    UPDATE jobs SET done = done + %(done)s, failed = failed + %(failed)s
+     WHERE workspace_id = %(workspace)s AND id = %(id)s
+"""
+
+
+async def advance(
+    connection: "psycopg.AsyncConnection[Any]", workspace: UUID, id_: UUID, *, done: int, failed: int
+) -> None:
+    """Count progress, in the same transaction as the work itself."""
+    await connection.execute(_ADVANCE, {"workspace": workspace, "id": id_, "done": done, "failed": failed})
+
+
+_FORGOTTEN = text("""
+    SELECT j.workspace_id, j.id, j.kind FROM jobs j
+     WHERE j.status IN ('queued', 'running')
+       AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs p
+                        WHERE p.status IN ('todo', 'doing') AND p.task_name = j.kind AND p.args ->> 'job_id' = j.id::text)
+""")
+_IS_DEFERRED = text("""
+    SELECT EXISTS (SELECT 1 FROM procrastinate_jobs
+                    WHERE status IN ('todo', 'doing') AND task_name = :task AND args = CAST(:args AS jsonb))
+""")
+
+
+async def forgotten(connection: AsyncConnection) -> list[tuple[UUID, UUID, str]]:
+    """Return workspace, id and kind of every open job, in all workspaces, that no worker has or will get."""
+    return [(row.workspace_id, row.id, row.kind) for row in await connection.execute(_FORGOTTEN)]
+
+
+async def is_deferred(connection: AsyncConnection, task_name: str, **args: str) -> bool:
+    """Return whether this very work waits or runs already."""
+    values = {"task": task_name, "args": orjson.dumps(args).decode()}
+    found: bool = (await connection.execute(_IS_DEFERRED, values)).scalar_one()
+    return found

@@ -1,0 +1,122 @@
+"""The jobs: which task does what, how often, and how long it is tried."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import procrastinate
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+
+from connector_master.services import events
+from connector_master.services.hub import Hub
+from connector_master.storage.engine import conninfo
+from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS
+from connector_master.storage.partitions import drop_partitions, make_partitions
+
+STALLED_SECONDS = 30.0
+"""A worker that gave no sign for this long is taken for dead."""
+_OLD_JOB_HOURS = 7 * 24
+_LOCK_SECONDS = 3
+"""How long making or dropping a partition waits for its lock: while it waits, every push waits behind it."""
+
+log = structlog.get_logger()
+
+_AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)
+
+
+def build(hub: Hub, url: str, *, retention_days: int) -> App:
+    """Return Procrastinate's application for `hub` on the database at `url`; events older than the retention are dropped."""
+    database = conninfo(url)
+    app = App(
+        connector=PsycopgConnector(
+            conninfo=database,
+            min_size=1,
+            max_size=4,
+            timeout=10,
+            kwargs={"connect_timeout": 5, "options": "-c timezone=UTC -c statement_timeout=30000"},
+        )
+    )
+
+    @app.task(name=RETRY_EVENTS, queue=QUEUE, retry=_AGAIN)
+    async def retry_events(*, workspace_id: str, job_id: str) -> None:
+        await events.run_retry(hub, UUID(workspace_id), UUID(job_id))
+
+    @app.task(name=PROCESS_HELD, queue=QUEUE, retry=_AGAIN)
+    async def process_held(*, workspace_id: str, connector_id: str) -> None:
+        await events.process_held(hub, UUID(workspace_id), UUID(connector_id))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="sweep", queue=QUEUE, queueing_lock="sweep")
+    async def sweep(timestamp: int) -> None:
+        await events.sweep(hub)
+
+    @app.periodic(cron="* * * * * */30")
+    @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")
+    async def rescue(timestamp: int) -> None:
+        await rescue_stalled(app, STALLED_SECONDS)
+
+    @app.periodic(cron="7 * * * *")
+    @app.task(name="make_partitions", queue=QUEUE, queueing_lock="make_partitions", retry=_AGAIN)
+    async def make(timestamp: int) -> None:
+        made = await asyncio.to_thread(_make_partitions, database)
+        if made:
+            log.info("partitions_made", names=made)
+
+    @app.periodic(cron="37 3 * * *")
+    @app.task(name="drop_old_partitions", queue=QUEUE, queueing_lock="drop_old_partitions", retry=_AGAIN)
+    async def drop(timestamp: int) -> None:
+        before = datetime.now(UTC) - timedelta(days=retention_days)
+        dropped = await asyncio.to_thread(_drop_partitions, database, before)
+        if dropped:
+            log.info("partitions_dropped", names=dropped)
+
+    @app.periodic(cron="17 4 * * *")
+    @app.task(name="forget_old_jobs", queue=QUEUE, queueing_lock="forget_old_jobs")
+    async def forget(timestamp: int) -> None:
+        await app.job_manager.delete_old_jobs(
+            nb_hours=_OLD_JOB_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+
+    return app
+
+
+async def rescue_stalled(app: App, stalled_seconds: float) -> int:
+    """Let jobs whose worker is dead run again; return how many there were.
+
+    Where a successor with the same queueing lock waits already, the dead one can't be queued again: it would stay `doing`
+    for ever and its lock would hold its successor up. It is ended as failed, and the successor does the work.
+    """
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=stalled_seconds))
+    for job in stalled:
+        try:
+            await app.job_manager.retry_job(job)
+        except procrastinate.exceptions.UniqueViolation:
+            await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            log.warning("stalled_job_ended", task=job.task_name, job=job.id)
+        except ConnectorException as error:
+            # Its worker lives after all and has just ended it, or the database is away: the next rescue sees.
+            log.warning("stalled_job_not_rescued", task=job.task_name, job=job.id, error=type(error).__name__)
+        else:
+            log.warning("stalled_job_rescued", task=job.task_name, job=job.id)
+    return len(stalled)
+
+
+def _make_partitions(database: str) -> list[str]:
+    with _connect(database) as connection:
+        return make_partitions(connection)
+
+
+def _drop_partitions(database: str, before: datetime) -> list[str]:
+    # The activity log stays: it is the audit trail.
+    with _connect(database) as connection:
+        return drop_partitions(connection, "events", before)
+
+
+def _connect(database: str) -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(
+        database, autocommit=True, connect_timeout=5, options=f"-c timezone=UTC -c lock_timeout={_LOCK_SECONDS * 1000}"
+    )

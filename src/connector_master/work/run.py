@@ -1,0 +1,69 @@
+"""Running a worker for as long as the process lives, whatever the database does."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import structlog
+from procrastinate import App
+
+from connector_master.work.app import STALLED_SECONDS
+
+GRACE_SECONDS = 10.0
+"""How long jobs may go on after the worker is told to stop; then they are broken off and run again later."""
+_CONCURRENCY = 4
+_HEARTBEAT_SECONDS = 5.0
+_POLL_SECONDS = 5.0
+_PAUSES = (0.2, 5.0)
+_GOOD_RUN_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+async def run_worker(app: App, stop: asyncio.Event | None = None) -> None:
+    """Run jobs until cancelled or until `stop` is set; jobs under way may end first.
+
+    Procrastinate's worker returns without an error when the database goes, and can't start while it is away: it is
+    started again, after a pause that grows while it keeps failing.
+    """
+    stop = stop or asyncio.Event()
+    shortest, longest = _PAUSES
+    pause = shortest
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            async with app.open_async():
+                await _run_once(app, stop)
+        except Exception as error:
+            log.warning("worker_failed", error=type(error).__name__)
+        else:
+            if not stop.is_set():
+                log.warning("worker_returned")
+        if stop.is_set():
+            return
+        pause = shortest if time.monotonic() - began > _GOOD_RUN_SECONDS else min(pause * 2, longest)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+async def _run_once(app: App, stop: asyncio.Event) -> None:
+    worker = asyncio.create_task(
+        app.run_worker_async(
+            concurrency=_CONCURRENCY,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+            shutdown_graceful_timeout=GRACE_SECONDS,
+            fetch_job_polling_interval=_POLL_SECONDS,
+            update_heartbeat_interval=_HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+        )
+    )
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((worker, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        # Cancelling is how the worker is told to let its jobs end.
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
