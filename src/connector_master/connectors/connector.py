@@ -6,7 +6,7 @@ A source is one module in this package with a `connector` of this type; nothing 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
 from connector_master.connectors.forms import Form
@@ -73,6 +73,12 @@ class Check:
     details: Mapping[str, Json]
 
 
+PullsWhen = Callable[[Any, datetime, datetime | None, datetime], bool]
+"""(settings form, when the connector was made, its last push or None, now) → whether it is to be pulled on schedule now.
+
+For sources that push, where pulling is the net beneath; sources that only pull have none.
+"""
+
 Test = Callable[[Client, Any, Any], Awaitable[Check]]
 """(client, credentials form, settings form) → whether the provider's real call works; raises as Pull does."""
 
@@ -87,7 +93,9 @@ class Connector:
     without a mapping of its own find phone, name and e-mail by name and content. `presents_secret` tells from the
     settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping. `base` is the
     provider's address (scheme, host, port), which the setting <TYPE>_URL may replace. `limit_key` gives, from the
-    credentials, what the provider counts calls by, so that connectors that share a key share its limits.
+    credentials, what the provider counts calls by, so that connectors that share a key share its limits. `limits_for` gives
+    the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
+    can be pulled.
     """
 
     type: str
@@ -105,7 +113,10 @@ class Connector:
     base: str | None = None
     pull: Pull | None = None
     limits: Limits = Limits()
+    limits_for: Callable[[Any], Limits] | None = None
     limit_key: Callable[[Any], str] | None = None
+    pull_needs: tuple[str, ...] = ()
+    pulls_when: PullsWhen | None = None
     test: Test | None = None
     door: str | None = None
     unsigned_by_nature: bool = False
