@@ -1,0 +1,15 @@
+"""The hub within the test's process."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.inside import Inside, open_inside
+
+
+@pytest.fixture
+async def inside(database_url: str, tmp_path: Path) -> AsyncIterator[Inside]:
+    """A hub on a fresh database."""
+    async with open_inside(database_url, tmp_path) as opened:
+        yield opened
