@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
+from connector_master.api.moments import Moment
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
 from connector_master.api.shapes import Request, View
 from connector_master.services import connectors
@@ -69,7 +70,10 @@ class ConnectorView(View):
         default=None, description="Path of the public address; null where nothing is pushed."
     )
     webhook_secret: str | None = Field(default=None, description="Only in the answer that made it.")
-    webhook_secret_fingerprint: str | None = Field(default=None, description="Tells secrets apart; can't sign.")
+    verify_token: str | None = Field(default=None, description="Only in the answer that made it.")
+    webhook_secret_fingerprint: str | None = Field(
+        default=None, description="Tells secrets, or verify tokens, apart; can't sign."
+    )
     previous_secret_valid_until: datetime | None = None
     settings: Object | None = None
     credentials: dict[str, CredentialView] | None = None
@@ -109,6 +113,8 @@ class ConnectorView(View):
             seen["field_mapping"] = row.field_mapping if row.field_mapping is not None else shown.connector.mapping
             if shown.new_secret is not None:
                 seen["webhook_secret"] = shown.new_secret
+            if shown.new_verify_token is not None:
+                seen["verify_token"] = shown.new_verify_token
         return cls(**seen)
 
 
@@ -146,9 +152,10 @@ class Grace(Request):
 
 
 class SecretView(View):
-    """A new webhook secret, shown only here."""
+    """A new webhook secret or verify token, whichever the type has, shown only here."""
 
-    webhook_secret: str
+    webhook_secret: str | None = None
+    verify_token: str | None = None
     previous_secret_valid_until: datetime | None
 
 
@@ -241,8 +248,8 @@ class LogQuery(PageQuery):
 
     kind: str | None = Field(default=None, max_length=100)
     level: Literal["info", "warning", "error"] | None = None
-    start: datetime | None = Field(default=None, alias="from")
-    end: datetime | None = Field(default=None, alias="to")
+    start: Moment | None = Field(default=None, alias="from")
+    end: Moment | None = Field(default=None, alias="to")
     q: str | None = Field(default=None, max_length=200, description="Text to look for.")
 
 
@@ -267,7 +274,7 @@ async def list_connectors(
     responses=problems(400, 401, 403, 413, 422),
 )
 async def create_connector(caller: Creator, hub: HubDependency, body: NewConnector) -> ConnectorView:
-    """Create a connector. Its webhook secret is shown only here and by regenerate-secret."""
+    """Create a connector. Its webhook secret or verify token is shown only here and by regenerate-secret."""
     made = await connectors.create(
         hub,
         caller,
@@ -337,16 +344,21 @@ async def put_field_mapping(
 @router.post(
     "/{connector_id}/regenerate-secret",
     response_model=SecretView,
+    response_model_exclude_none=True,
     responses=problems(400, 401, 403, 404, 409, 413, 422),
 )
 async def regenerate_secret(
     caller: Editor, hub: HubDependency, connector_id: UUID, body: Grace | None = None
 ) -> SecretView:
-    """Make a new webhook secret; the present one stays valid for the grace."""
+    """Make a new webhook secret or verify token; the present one stays valid for the grace."""
     made = await connectors.regenerate_secret(
         hub, caller, connector_id, GRACE_HOURS if body is None else body.grace_hours
     )
-    return SecretView(webhook_secret=made.secret, previous_secret_valid_until=made.previous_valid_until)
+    return SecretView(
+        webhook_secret=made.secret,
+        verify_token=made.verify_token,
+        previous_secret_valid_until=made.previous_valid_until,
+    )
 
 
 @router.post("/{connector_id}/test-webhook", response_model=TrialView, responses=problems(400, 401, 403, 404, 413, 422))

@@ -29,12 +29,12 @@ class Secrets:
 
     `texts` are the connector's live secrets, newest first: the sender's own (when it makes its own), the present one and
     the previous one while its grace lasts. `hashes` are the SHA-256 of secrets kept only hashed (token schemes).
-    `verify_token` answers Meta-style challenges.
+    `verify_tokens` answer Meta-style challenges: the present one, and the previous one while its grace lasts.
     """
 
     texts: tuple[str, ...] = ()
     hashes: tuple[bytes, ...] = ()
-    verify_token: str | None = None
+    verify_tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class Check:
     details: Mapping[str, Json]
 
 
+NO_LIMITS = Limits()
+
 PullsWhen = Callable[[Any, datetime, datetime | None, datetime], bool]
 """(settings form, when the connector was made, its last push or None, now) → whether it is to be pulled on schedule now.
 
@@ -91,7 +93,10 @@ class Connector:
     `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
     refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
     without a mapping of its own find phone, name and e-mail by name and content. `presents_secret` tells from the
-    settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping. `base` is the
+    settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping. `signs_with`
+    names the credential that holds the provider's own signing secret; `makes_secret` says whether we make one as well, for
+    the sender to sign with; `needs_verify_token`, whether we make the token that its challenge has to show. `account`
+    names the credential that says which account's records are this connector's (Record.account). `base` is the
     provider's address (scheme, host, port), which the setting <TYPE>_URL may replace. `limit_key` gives, from the
     credentials, what the provider counts calls by, so that connectors that share a key share its limits. `limits_for` gives
     the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
@@ -110,9 +115,13 @@ class Connector:
     verify: Verify | None = None
     challenge: Challenge | None = None
     presents_secret: Callable[[Any], bool] | None = None
+    signs_with: str | None = None
+    makes_secret: bool = True
+    needs_verify_token: bool = False
+    account: str | None = None
     base: str | None = None
     pull: Pull | None = None
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     limits_for: Callable[[Any], Limits] | None = None
     limit_key: Callable[[Any], str] | None = None
     pull_needs: tuple[str, ...] = ()

@@ -123,6 +123,7 @@ connector = Connector(
     acknowledge=answer,
     verify=verify,
     presents_secret=presents_secret,
+    signs_with="signingSecret",
     door="webhook",
     guesses=True,
 )

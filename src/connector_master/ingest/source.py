@@ -18,6 +18,10 @@ class LiveSecret:
     hash: bytes | None
     valid_until: datetime | None
 
+    def counts_at(self, now: datetime) -> bool:
+        """Return whether it may be used at `now`."""
+        return self.valid_until is None or now < self.valid_until
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -29,16 +33,17 @@ class Source:
     connector: Connector
     settings: LeadSettings
     secrets: tuple[LiveSecret, ...]
-    verify_token: str | None
+    verify_tokens: tuple[LiveSecret, ...]
     mapping: CompiledMapping | None
     profile: Profile
     is_paused: bool
 
     def secrets_at(self, now: datetime) -> Secrets:
         """Return the secrets that count at `now`: a previous one not a second longer than promised."""
-        live = [one for one in self.secrets if one.valid_until is None or now < one.valid_until]
+        live = [one for one in self.secrets if one.counts_at(now)]
+        tokens = [one for one in self.verify_tokens if one.counts_at(now)]
         return Secrets(
             texts=tuple(one.text for one in live if one.text is not None),
             hashes=tuple(one.hash for one in live if one.hash is not None),
-            verify_token=self.verify_token,
+            verify_tokens=tuple(one.text for one in tokens if one.text is not None),
         )

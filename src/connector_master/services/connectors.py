@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import secrets as random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,17 +16,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector_master.access.caller import Caller
 from connector_master.connections.sealing import fingerprint
 from connector_master.connectors import registry
-from connector_master.connectors.connector import Connector
+from connector_master.connectors.connector import Check, Connector
 from connector_master.connectors.forms import Form
 from connector_master.model.event import Push
 from connector_master.model.json import Json
-from connector_master.model.problem import Conflict, FieldError, InvalidBody, InvalidRecord, InvalidRequest, NotFound
+from connector_master.model.problem import (
+    Conflict,
+    FieldError,
+    InvalidBody,
+    InvalidRecord,
+    InvalidRequest,
+    NotFound,
+    Problem,
+)
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
 from connector_master.pipeline.process import Finding, try_out
 from connector_master.pipeline.process import process as process_record
+from connector_master.services.credentials import open_credentials
 from connector_master.services.hub import Hub
 from connector_master.services.sources import (
+    VERIFY_TOKEN,
     WEBHOOK_SECRET,
     credential_place,
     mapping_of,
@@ -34,7 +44,7 @@ from connector_master.services.sources import (
     secret_place,
     settings_of,
 )
-from connector_master.storage import activity, connectors, jobs, leads
+from connector_master.storage import activity, connectors, jobs, leads, syncs
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -61,13 +71,15 @@ class Shown:
     fingerprint: str | None
     previous_valid_until: datetime | None
     new_secret: str | None = field(default=None, repr=False)
+    new_verify_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A secret just made, shown once, and until when the one before it counts (None: there was none)."""
+    """What was just made, shown once, and until when the one before it counts: a secret, a verify token or both."""
 
-    secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
+    verify_token: str | None = field(repr=False)
     previous_valid_until: datetime | None = None
 
 
@@ -133,7 +145,7 @@ async def create(
     if connector is None:
         raise InvalidRequest(f"Unknown type. Known are {', '.join(registry())}.", field="type")
     form = _form(connector.settings, settings, "settings")
-    given = _form(connector.credentials, credentials, "credentials")
+    given = _form(connector.credentials, credentials, "credentials", partly=True)
     if field_mapping is not None:
         compile_mapping(field_mapping)
     async with hub.engine.begin() as connection:
@@ -144,13 +156,16 @@ async def create(
             type_=type_,
             name=name,
             description=description,
-            status="active",
+            status="needs_authorization" if _lacks(connector, credentials) else "active",
             webhook_id=random.token_urlsafe(24) if connector.pushes else None,
             settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
             field_mapping=field_mapping,
         )
-        secret = await _add_secret(connection, hub, row, connector, form) if connector.verify else None
+        secret = await _add_secret(connection, hub, row, connector, form) if _has_secret(connector) else None
+        token = await _add_verify_token(connection, hub, row) if connector.needs_verify_token else None
         await _put_credentials(connection, hub, row, given)
+        if connector.pulls:
+            await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
         await activity.write(
             connection,
             caller.workspace_id,
@@ -160,7 +175,7 @@ async def create(
             connector_id=row.id,
             data={"after": _audited(row)},
         )
-        return replace(await _shown(connection, row), new_secret=secret)
+        return replace(await _shown(connection, row), new_secret=secret, new_verify_token=token)
 
 
 async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Shown:
@@ -187,6 +202,10 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
             compile_mapping(changed.field_mapping)
         credentials = changes.get("credentials", {})
         await _change_credentials(connection, hub, row, connector, credentials)
+        if credentials:
+            changed = replace(changed, status=await _status_with(connection, row, connector))
+        if connector.pulls and changes.keys() & {"credentials", "settings"}:
+            await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
         secret = await _fit_secret(connection, hub, row, connector, before, form)
         stored = await connectors.update(connection, changed)
         await activity.write(
@@ -213,6 +232,7 @@ async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
         await connectors.delete(connection, row)
+        await syncs.cancel_of(connection, row.workspace_id, row.id)
         await activity.write(
             connection,
             caller.workspace_id,
@@ -236,55 +256,58 @@ async def resume(hub: Hub, caller: Caller, id_: UUID) -> Shown:
 
 
 async def regenerate_secret(hub: Hub, caller: Caller, id_: UUID, grace_hours: int) -> NewSecret:
-    """Make a new webhook secret; the present one counts for `grace_hours` more. Raises NotFound, NoSecret."""
+    """Make a new webhook secret or verify token, whichever the type has; the present one counts for `grace_hours` more.
+
+    Raises NotFound, NoSecret.
+    """
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
         connector = registry()[row.type]
-        if connector.verify is None:
+        if not (_has_secret(connector) or connector.needs_verify_token):
             raise NoSecret("Connectors of this type have no webhook secret.")
         until = datetime.now(UTC) + timedelta(hours=grace_hours)
-        await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, until)
-        secret = await _add_secret(connection, hub, row, connector, settings_of(connector, row.settings))
+        secret, token = None, None
+        if _has_secret(connector):
+            await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, until)
+            secret = await _add_secret(connection, hub, row, connector, settings_of(connector, row.settings))
+        if connector.needs_verify_token:
+            await connectors.end_secrets(connection, row.workspace_id, row.id, VERIFY_TOKEN, until)
+            token = await _add_verify_token(connection, hub, row)
         await connectors.tell(connection, row.webhook_id)
+        made = fingerprint(secret or token or "")
         await activity.write(
             connection,
             caller.workspace_id,
             kind="secret_regenerated",
-            message=f"Webhook secret of {row.name} regenerated",
+            message=f"{'Webhook secret' if secret else 'Verify token'} of {row.name} regenerated",
             actor=caller,
             connector_id=row.id,
-            data={"after": {"fingerprint": fingerprint(secret)}, "previousValidUntil": until.isoformat()},
+            data={"after": {"fingerprint": made}, "previousValidUntil": until.isoformat()},
         )
     hub.sources.forget(row.webhook_id)
-    return NewSecret(secret, until)
+    return NewSecret(secret, token, until)
 
 
 async def test_connection(hub: Hub, caller: Caller, id_: UUID) -> Checked:
     """Check what can be checked of a connector, and say so. Raises NotFound."""
     async with hub.engine.begin() as connection:
         row = await connectors.get(connection, caller.workspace_id, id_)
-        if row is None:
+        if row is None or row.type not in registry():
             raise _not_found()
-        if row.status == "paused":
-            message = "Paused: what arrives is kept and processed on resume."
-        elif row.last_event_at is None:
-            message = "Ready to receive. Nothing has arrived yet: send a test from the provider."
-        else:
-            message = "Ready to receive; events have arrived."
-        details = {
-            "status": row.status,
-            "lastEventAt": row.last_event_at.isoformat().replace("+00:00", "Z") if row.last_event_at else None,
-        }
+    connector = registry()[row.type]
+    check = _check_of_door(row) if connector.test is None else await _call_provider(hub, row, connector)
+    async with hub.engine.begin() as connection:
         await activity.write(
             connection,
             caller.workspace_id,
             kind="connection_test",
-            message=f"Connection test: {message}",
+            level="info" if check.is_ok else "warning",
+            message=f"Connection test: {check.message}",
             actor=caller,
             connector_id=row.id,
-            data={"ok": True},
+            data={"ok": check.is_ok},
         )
-        return Checked(True, message, datetime.now(UTC), details)
+    return Checked(check.is_ok, check.message, datetime.now(UTC), dict(check.details))
 
 
 async def try_payload(
@@ -339,6 +362,28 @@ async def logs(
         )
 
 
+def _check_of_door(row: ConnectorRow) -> Check:
+    if row.status == "paused":
+        message = "Paused: what arrives is kept and processed on resume."
+    elif row.last_event_at is None:
+        message = "Ready to receive. Nothing has arrived yet: send a test from the provider."
+    else:
+        message = "Ready to receive; events have arrived."
+    last = row.last_event_at.isoformat().replace("+00:00", "Z") if row.last_event_at else None
+    return Check(True, message, {"status": row.status, "lastEventAt": last})
+
+
+async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> Check:
+    assert connector.test is not None
+    try:
+        async with hub.engine.connect() as connection:
+            credentials = await open_credentials(connection, hub.keys, row, connector)
+        settings = settings_of(connector, row.settings)
+        return await connector.test(hub.provider(connector), credentials, settings)
+    except Problem as problem:
+        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
+
+
 async def _try(
     connection: AsyncConnection, row: ConnectorRow, payload: Json, field_mapping: Mapping[str, Any] | None
 ) -> Tried:
@@ -385,6 +430,8 @@ async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: st
             )
         if status == "active":
             await jobs.defer(connection, "process_held", connector_id=str(row.id), workspace_id=str(row.workspace_id))
+            if registry()[row.type].pulls:
+                await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
         shown = await _shown(connection, stored)
     hub.sources.forget(row.webhook_id)
     return shown
@@ -402,7 +449,8 @@ def _not_found() -> NotFound:
 
 
 async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
-    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == WEBHOOK_SECRET]
+    kind = WEBHOOK_SECRET if _has_secret(registry()[row.type]) else VERIFY_TOKEN
+    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == kind]
     credentials = await connectors.credentials(connection, row.workspace_id, row.id)
     previous = [one.valid_until for one in live if one.valid_until is not None]
     return Shown(
@@ -441,7 +489,7 @@ async def _fit_secret(
     connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, before: Form, after: Form
 ) -> str | None:
     """Keep of the secrets what the new settings need; return a new secret where the old one can't serve them."""
-    if connector.verify is None or _presents_secret(connector, before) == _presents_secret(connector, after):
+    if not _has_secret(connector) or _presents_secret(connector, before) == _presents_secret(connector, after):
         return None
     live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == WEBHOOK_SECRET]
     if _presents_secret(connector, after):
@@ -452,6 +500,27 @@ async def _fit_secret(
         return None
     await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, datetime.now(UTC))
     return await _add_secret(connection, hub, row, connector, after)
+
+
+async def _add_verify_token(connection: AsyncConnection, hub: Hub, row: ConnectorRow) -> str:
+    # Typed or pasted into a provider's form: short, and nothing in it that a form could change.
+    token = random.token_urlsafe(24)
+    id_ = new_id()
+    await connectors.add_secret(
+        connection,
+        row.workspace_id,
+        row.id,
+        id_=id_,
+        kind=VERIFY_TOKEN,
+        sealed=hub.keys.seal(token.encode(), secret_place(row.workspace_id, id_)),
+        hash_=None,
+        fingerprint=fingerprint(token),
+    )
+    return token
+
+
+def _has_secret(connector: Connector) -> bool:
+    return connector.verify is not None and connector.makes_secret
 
 
 def _presents_secret(connector: Connector, settings: Form) -> bool:
@@ -483,6 +552,19 @@ async def _change_credentials(
     if kept:
         form = _form(connector.credentials, kept, "credentials", partly=True)
         await _put_credentials(connection, hub, row, form)
+
+
+def _lacks(connector: Connector, names: Collection[str]) -> bool:
+    """Return whether a connector that only pulls lacks credentials; one that is pushed to can begin without."""
+    return not connector.pushes and any(name not in names for name in connector.pull_needs)
+
+
+async def _status_with(connection: AsyncConnection, row: ConnectorRow, connector: Connector) -> str:
+    """Return the status after new credentials: they are believed until a call proves them wrong."""
+    if row.status == "paused":
+        return row.status
+    stored = [one.name for one in await connectors.credentials(connection, row.workspace_id, row.id)]
+    return "needs_authorization" if _lacks(connector, stored) else "active"
 
 
 def _hint(value: str) -> str:

@@ -14,7 +14,7 @@ from connector_master.ingest.source import LiveSecret, Source
 from connector_master.pipeline.mapping import CompiledMapping, compile_mapping
 from connector_master.pipeline.process import Profile
 from connector_master.storage import connectors
-from connector_master.storage.connectors import ConnectorRow, SecretRow
+from connector_master.storage.connectors import ConnectorRow, CredentialRow, SecretRow
 
 WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 (the name of a kind, not a secret)
 VERIFY_TOKEN = "verify_token"  # noqa: S105
@@ -39,16 +39,11 @@ async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRo
     secrets = await connectors.secrets(connection, row.workspace_id, row.id)
     credentials = await connectors.credentials(connection, row.workspace_id, row.id)
     live = [
-        LiveSecret(
-            keys.open(credential.sealed, credential_place(row.workspace_id, row.id, credential.name)).decode(),
-            None,
-            None,
-        )
+        LiveSecret(opened(keys, row, credential), None, None)
         for credential in credentials
-        if credential.name == "signingSecret"
+        if credential.name == connector.signs_with
     ]
     live += [_live(keys, row, one) for one in secrets if one.kind == WEBHOOK_SECRET]
-    tokens = [_live(keys, row, one).text for one in secrets if one.kind == VERIFY_TOKEN]
     settings = settings_of(connector, row.settings)
     return Source(
         workspace_id=row.workspace_id,
@@ -57,7 +52,7 @@ async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRo
         connector=connector,
         settings=settings,
         secrets=tuple(live),
-        verify_token=tokens[0] if tokens else None,
+        verify_tokens=tuple(_live(keys, row, one) for one in secrets if one.kind == VERIFY_TOKEN),
         mapping=mapping_of(connector, row.field_mapping),
         profile=profile_of(connector, settings),
         is_paused=row.status == "paused",
@@ -87,6 +82,11 @@ def profile_of(connector: Connector, settings: LeadSettings) -> Profile:
         source=None if connector.guesses else connector.title,
         guesses=connector.guesses,
     )
+
+
+def opened(keys: KeyRing, row: ConnectorRow, credential: CredentialRow) -> str:
+    """Return a credential as it was entered."""
+    return keys.open(credential.sealed, credential_place(row.workspace_id, row.id, credential.name)).decode()
 
 
 def secret_place(workspace: UUID, secret_id: UUID) -> Place:
