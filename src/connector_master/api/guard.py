@@ -15,6 +15,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose body somebody reads; that of any other is left where it is."""
+
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -56,12 +59,13 @@ class Guard:
         await self._onward(scope, counted, self._sending(send))
 
     def _fault(self, scope: MutableMapping[str, Any]) -> BodyTooLarge | InvalidRequest | UnsupportedMediaType | None:
-        headers = Request(scope).headers
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared[:20]) > self._most:
-            return BodyTooLarge(f"The body is larger than {self._most} bytes.")
-        if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            return UnsupportedMediaType("Compressed bodies are not read.", remedy="Send the body uncompressed.")
+        if scope["method"] in WITH_BODY:
+            headers = Request(scope).headers
+            declared = headers.get("content-length", "")
+            if declared.isdigit() and int(declared[:20]) > self._most:
+                return BodyTooLarge(f"The body is larger than {self._most} bytes.")
+            if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+                return UnsupportedMediaType("Compressed bodies are not read.", remedy="Send the body uncompressed.")
         names = Counter(name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         repeated = [name for name, count in names.items() if count > 1]
         if repeated:

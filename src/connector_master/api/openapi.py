@@ -4,9 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 
-from connector_master.api.plumbing import ProblemView, permission_of
+from connector_master.api.guard import WITH_BODY
+from connector_master.api.plumbing import ProblemView, permission_of, problems, routes_of
 from connector_master.connectors import registry
 
 
@@ -37,8 +37,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = ProblemView.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
     schemas["ProblemView"] = problem
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
+    for route in routes_of(app):
+        if route.include_in_schema:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 permission = permission_of(route)
@@ -47,6 +47,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 # FastAPI's own validation answer, which ours replaces.
                 if "HTTPValidationError" in str(operation["responses"].get("422", "")):
                     del operation["responses"]["422"]
+                _add_what_the_guard_answers(method, operation)
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     for connector in registry().values():
@@ -55,11 +56,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+def _add_what_the_guard_answers(method: str, operation: dict[str, Any]) -> None:
+    answered = (408, 413, 415, 422) if method in WITH_BODY else (422,)
+    declared = {str(status): answer for status, answer in problems(*answered).items()}
+    operation["responses"] = dict(sorted((declared | operation["responses"]).items()))
+
+
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemView"}}}
 _DOOR_ANSWERS = {
     "400": "The phone is missing or invalid, or the body can't be read; `eventId` names what was kept",
     "401": "The signature is wrong, or missing where it is required",
     "404": "No connector has this address",
+    "408": "The request took too long to arrive",
     "413": "Body too large",
     "415": "Body of a type that is not read",
     "429": "Over the connector's limit",

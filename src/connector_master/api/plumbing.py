@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar, cast
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -60,10 +60,16 @@ def permission_of(route: APIRoute) -> Permission | None:
     return found[0] if found else None
 
 
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """Return every route of `app`; those of its routers lie in them, not in `app.routes`."""
+    found = (context.original_route for context in iter_route_contexts(app.routes))
+    return [route for route in found if isinstance(route, APIRoute)]
+
+
 def refuse_undeclared(app: FastAPI, public: Sequence[str]) -> None:
     """Raise at start-up when a route declares neither who may call it nor that everybody may."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and permission_of(route) is None and route.path not in public:
+    for route in routes_of(app):
+        if permission_of(route) is None and route.path not in public:
             raise RuntimeError(f"{route.path} does not say who may call it")
 
 
@@ -92,6 +98,7 @@ _TITLES = {
     403: "The caller's role may not do this",
     404: "Nothing here has this id",
     405: "Method not allowed",
+    408: "The request took too long to arrive",
     409: "Does not fit the present state",
     413: "Body too large",
     415: "Body of a type that is not read here",
