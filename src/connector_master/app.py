@@ -23,24 +23,28 @@ from connector_master.api import (
     leads,
     metrics,
     openapi,
+    syncs,
     users,
 )
 from connector_master.api.guard import Guard
 from connector_master.api.plumbing import refuse_undeclared
 from connector_master.connections.key_ring import open_key_ring
+from connector_master.connectors.connector import Connector
 from connector_master.ingest.door import Application, Door
 from connector_master.ingest.intake import Intake
 from connector_master.ingest.limits import Limits
 from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.sources import Sources
 from connector_master.ingest.writer import Writer
+from connector_master.model.problem import ProviderUnavailable
+from connector_master.outbound.client import Client
 from connector_master.services.authentication import settle
 from connector_master.services.hub import Hub
 from connector_master.services.sources import loader
 from connector_master.settings import Settings
 from connector_master.storage.engine import conninfo, create_engine
 
-ROUTERS = (connectors, connector_types, metrics, leads, events, jobs, users, api_keys, audit, health)
+ROUTERS = (connectors, connector_types, syncs, metrics, leads, events, jobs, users, api_keys, audit, health)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> Asyn
                 group.create_task(work())
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
-                yield Running(Hub(engine, keys, sources, intake, writer), limits, refusals)
+                yield Running(Hub(engine, keys, sources, intake, writer, conninfo(url), _no_provider), limits, refusals)
             finally:
                 for part in (intake, limits, refusals):
                     part.stop()
@@ -79,6 +83,10 @@ async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> Asyn
     finally:
         await writer.close()
         await engine.dispose()
+
+
+def _no_provider(connector: Connector) -> Client:
+    raise ProviderUnavailable(f"{connector.title} can't be called yet.")
 
 
 def api(hub: Hub) -> FastAPI:

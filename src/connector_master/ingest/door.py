@@ -21,7 +21,7 @@ from connector_master.ingest.limits import Limits
 from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.source import Source
 from connector_master.ingest.sources import Sources
-from connector_master.model.event import Answer, Push
+from connector_master.model.event import Answer, Push, Record
 from connector_master.model.json import Json
 from connector_master.model.problem import (
     BodyTooLarge,
@@ -157,6 +157,9 @@ class Door:
             kept = await self._intake.keep_unreadable(source, problem, arrival)
             return source.connector.acknowledge([kept], False)
         is_list = decoded.is_list or len(records) != 1
+        if not records:
+            # An empty list is kept too: nothing is answered with 2xx that is not stored.
+            records, is_list = [Record(decoded.value, ignored="empty")], False
         outcomes = await self._intake.take(source, records, arrival, is_list)
         return source.connector.acknowledge(outcomes, is_list)
 

@@ -73,9 +73,9 @@ class Intake:
         if not records:
             return []
         if len(records) > _RECORDS_ON_THE_LOOP:
-            rows = await asyncio.to_thread(_rows, source, records, arrival, is_list)
+            rows = await asyncio.to_thread(prepare, source, records, arrival, is_list)
         else:
-            rows = _rows(source, records, arrival, is_list)
+            rows = prepare(source, records, arrival, is_list)
         return _outcomes(await self._submit(rows))
 
     async def keep_unreadable(self, source: Source, problem: Permanent, arrival: Arrival) -> Outcome:
@@ -123,9 +123,14 @@ class Intake:
 
     async def _store_refused(self, row: EventRow, error: psycopg.DataError) -> list[Stored]:
         log.error("record_refused_by_storage", event_id=str(row.columns["id"]), error=type(error).__name__)
-        columns = {name: row.columns[name] for name in _ARRIVAL_COLUMNS if name in row.columns}
-        fail(columns, StorageRefused("The database refused what was made of this record."))
-        return await self._writer.write(batch.store, [EventRow(columns, row.payload, row.body)])
+        return await self._writer.write(batch.store, [refused_row(row)])
+
+
+def refused_row(row: EventRow) -> EventRow:
+    """Return what is stored instead of a row that the database refuses: the same arrival as a failed event."""
+    columns = {name: row.columns[name] for name in _ARRIVAL_COLUMNS if name in row.columns}
+    fail(columns, StorageRefused("The database refused what was made of this record."))
+    return EventRow(columns, row.payload, row.body)
 
 
 def lead_columns(source: Source, draft: LeadDraft, received_at: datetime) -> tuple[Columns, int | None]:
@@ -169,7 +174,8 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
     return window
 
 
-def _rows(source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[EventRow]:
+def prepare(source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[EventRow]:
+    """Return the rows that store `records`: each processed, or held while the connector is paused. Pure but for new ids."""
     if len(records) == 1 and not is_list and arrival.body is not None:
         columns = _arrived(source, arrival)
         window = _settle_or_hold(source, records[0], columns, arrival, None)

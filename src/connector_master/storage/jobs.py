@@ -43,19 +43,24 @@ class Job:
 
 _DEFER = text("""
     SELECT procrastinate_defer_jobs_v1(ARRAY[
-        ROW(:queue, :task, 0, :lock, NULL, CAST(:args AS jsonb), NULL)::procrastinate_job_to_defer_v1
+        ROW(:queue, :task, 0, :lock, NULL, CAST(:args AS jsonb), CAST(:at AS timestamptz))::procrastinate_job_to_defer_v1
     ])
 """)
 
 
 async def defer(connection: AsyncConnection, task_name: str, **args: str) -> None:
-    """Let a worker run the task with these arguments once this transaction commits.
+    """Let a worker run the task with these arguments once this transaction commits."""
+    await defer_at(connection, task_name, None, **args)
+
+
+async def defer_at(connection: AsyncConnection, task_name: str, at: datetime | None, **args: str) -> None:
+    """Let a worker run the task once this transaction commits, not before `at`.
 
     Equal work (same task, same arguments) runs one after the other, never at the same time. Nothing keeps it from being
     deferred twice: a queueing lock would abort the caller's transaction.
     """
     encoded = orjson.dumps(args, option=orjson.OPT_SORT_KEYS).decode()
-    values = {"queue": QUEUE, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded}
+    values = {"queue": QUEUE, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded, "at": at}
     await connection.execute(_DEFER, values)
 
 

@@ -11,7 +11,7 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events
+from connector_master.services import events, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS
@@ -53,6 +53,15 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="sweep", queue=QUEUE, queueing_lock="sweep")
     async def sweep(timestamp: int) -> None:
         await events.sweep(hub)
+
+    @app.task(name=syncs.RUN_SYNC, queue=QUEUE, retry=_AGAIN)
+    async def run_sync(*, workspace_id: str, sync_id: str) -> None:
+        await syncs.run(hub, UUID(workspace_id), UUID(sync_id))
+
+    @app.periodic(cron="* * * * * */5")
+    @app.task(name="schedule_syncs", queue=QUEUE, queueing_lock="schedule_syncs")
+    async def schedule_syncs(timestamp: int) -> None:
+        await syncs.schedule_due(hub)
 
     @app.periodic(cron="* * * * * */30")
     @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")

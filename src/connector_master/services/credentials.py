@@ -1,0 +1,38 @@
+"""Credentials of a connector, opened: for its calls to its provider, and for nothing else."""
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector_master.connections.sealing import KeyRing
+from connector_master.connectors.connector import Connector
+from connector_master.connectors.forms import Form
+from connector_master.model.problem import Conflict
+from connector_master.services.sources import credential_place
+from connector_master.storage import connectors
+from connector_master.storage.connectors import ConnectorRow
+
+
+class CredentialsMissing(Conflict):
+    """Credentials that the provider's calls need are not entered yet."""
+
+    code = "credentials_missing"
+    title = "Credentials missing"
+    remedy = "Enter the credentials named here on the connector, then try again."
+
+
+async def open_credentials(connection: AsyncConnection, keys: KeyRing, row: ConnectorRow, connector: Connector) -> Form:
+    """Return the connector's credentials as its form. Raises CredentialsMissing naming those that are not set."""
+    given: dict[str, str] = {}
+    for one in await connectors.credentials(connection, row.workspace_id, row.id):
+        given[one.name] = keys.open(one.sealed, credential_place(row.workspace_id, row.id, one.name)).decode()
+    needed = connector.pull_needs if connector.pull is not None else ()
+    missing = [name for name in needed if name not in given]
+    try:
+        form = connector.credentials.model_validate(given)
+    except ValidationError as error:
+        missing += [".".join(map(str, fault["loc"])) for fault in error.errors()]
+        missing = list(dict.fromkeys(missing))
+        raise CredentialsMissing(f"Not entered yet: {', '.join(missing)}.") from error
+    if missing:
+        raise CredentialsMissing(f"Not entered yet: {', '.join(missing)}.")
+    return form

@@ -1,0 +1,369 @@
+"""Syncs: when connectors are pulled, by hand, on schedule or over a past span, and how each run goes and ends."""
+
+import hashlib
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connector_master.access.caller import Caller
+from connector_master.connections.sealing import SealBroken, UnknownSealingKey
+from connector_master.connectors import registry
+from connector_master.connectors.connector import Connector
+from connector_master.connectors.forms import Form
+from connector_master.connectors.pulling import Limits
+from connector_master.ingest.source import Source
+from connector_master.ingest.sync import Paced, Pulled, pull
+from connector_master.model.problem import (
+    Conflict,
+    CredentialsRefused,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    ProviderLimited,
+    Transient,
+)
+from connector_master.services.credentials import CredentialsMissing, open_credentials
+from connector_master.services.hub import Hub
+from connector_master.services.sources import settings_of, source_of
+from connector_master.storage import activity, connectors, jobs, syncs
+from connector_master.storage.connectors import ConnectorRow
+from connector_master.storage.ids import first_id_at, new_id
+from connector_master.storage.paging import decode_cursor, encode_cursor
+from connector_master.storage.syncs import AlreadyActive, LostRun, Sync
+
+RUN_SYNC = "run_sync"
+
+_RETRIES = (10, 60, 300, 1800, 7200)
+"""Seconds after which a transient failure is tried again: the first, the second, …"""
+_REFUSED_REST = timedelta(hours=6)
+"""How long a connector whose credentials were refused rests: some providers say so when they are only being repaired."""
+_FAILING_AFTER = 3
+_DUE_AT_ONCE = 200
+_OLDEST_MARGIN = timedelta(minutes=10)
+
+log = structlog.get_logger()
+
+
+class SyncActive(Conflict):
+    """A run of this connector is queued or running."""
+
+    code = "sync_running"
+    title = "A sync is running already"
+    remedy = "Wait for it to end, or cancel it."
+
+
+class NotPullable(Conflict):
+    """This type of source only pushes."""
+
+    code = "not_pullable"
+    title = "Nothing to pull"
+    remedy = "This source sends by itself; there is nothing to ask it for."
+
+
+async def start(hub: Hub, caller: Caller, id_: UUID, from_: datetime | None, to: datetime | None) -> Sync:
+    """Queue a run: from the mark to now, or as a backfill over the span given. Raises NotFound, SyncActive, and others."""
+    now = datetime.now(UTC)
+    async with hub.engine.begin() as connection:
+        row = await connectors.get_locked(connection, caller.workspace_id, id_)
+        if row is None or row.type not in registry():
+            raise NotFound("No connector here has this id.")
+        connector = registry()[row.type]
+        if connector.pull is None:
+            raise NotPullable("Connectors of this type are not pulled.")
+        credentials = await open_credentials(connection, hub.keys, row, connector)
+        limits = limits_of(connector, credentials)
+        if from_ is None and to is None:
+            trigger = "manual"
+            from_at, to_at = await _since_mark(connection, row, limits, now), now
+        else:
+            trigger = "backfill"
+            from_at, to_at = _span(from_, to, limits, now)
+        try:
+            sync = await syncs.add(
+                connection,
+                row.workspace_id,
+                id_=new_id(),
+                connector_id=row.id,
+                trigger=trigger,
+                from_at=from_at,
+                to_at=to_at,
+            )
+        except AlreadyActive as error:
+            raise SyncActive("A sync of this connector is running already.") from error
+        await defer_run(connection, sync)
+        await activity.write(
+            connection,
+            row.workspace_id,
+            kind="sync_started",
+            message=f"Sync of {row.name} started ({trigger})",
+            actor=caller,
+            connector_id=row.id,
+            data={"syncId": sync.id, "from": from_at.isoformat(), "to": to_at.isoformat()},
+        )
+    return sync
+
+
+async def list_page(
+    hub: Hub, caller: Caller, id_: UUID, *, limit: int, cursor: str | None
+) -> tuple[list[Sync], str | None]:
+    """Return one page of a connector's runs, newest first, and the cursor of the next. Raises NotFound."""
+    after = decode_cursor(cursor) if cursor else None
+    async with hub.engine.connect() as connection:
+        if await connectors.get(connection, caller.workspace_id, id_) is None:
+            raise NotFound("No connector here has this id.")
+        found = await syncs.page(connection, caller.workspace_id, id_, limit=limit + 1, after=after)
+    return found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None
+
+
+async def get(hub: Hub, caller: Caller, connector_id: UUID, sync_id: UUID) -> Sync:
+    """Return one run. Raises NotFound."""
+    async with hub.engine.connect() as connection:
+        sync = await syncs.get(connection, caller.workspace_id, sync_id)
+    if sync is None or sync.connector_id != connector_id:
+        raise NotFound("No sync of this connector has this id.")
+    return sync
+
+
+async def cancel(hub: Hub, caller: Caller, connector_id: UUID, sync_id: UUID) -> Sync:
+    """Ask a run to end; one that waits or has not begun ends now. Raises NotFound, Conflict."""
+    sync = await get(hub, caller, connector_id, sync_id)
+    async with hub.engine.begin() as connection:
+        if not await syncs.request_cancel(connection, caller.workspace_id, sync_id):
+            raise Conflict(f"This sync has {sync.status} already.")
+        if sync.status == "queued" or sync.resumes_at is not None:
+            await syncs.finish(connection, caller.workspace_id, sync_id, token=None, status="cancelled")
+        await activity.write(
+            connection,
+            caller.workspace_id,
+            kind="sync_cancelled",
+            message="Sync cancelled",
+            actor=caller,
+            connector_id=connector_id,
+            data={"syncId": sync_id},
+        )
+    return await get(hub, caller, connector_id, sync_id)
+
+
+async def schedule_due(hub: Hub) -> int:
+    """Queue a run for every connector that is due; return how many. Any number of processes may do so at once."""
+    now = datetime.now(UTC)
+    count = 0
+    async with hub.engine.begin() as connection:
+        for workspace, connector_id in await syncs.due(connection, _DUE_AT_ONCE):
+            row = await connectors.get(connection, workspace, connector_id)
+            connector = registry().get(row.type) if row else None
+            if row is None or connector is None or connector.pull is None:
+                await syncs.schedule(connection, workspace, connector_id, None)
+                continue
+            count += await _queue_scheduled(connection, hub, row, connector, now)
+        for workspace, sync_id, _connector in await syncs.without_job(connection):
+            await jobs.defer(connection, RUN_SYNC, workspace_id=str(workspace), sync_id=str(sync_id))
+    return count
+
+
+async def run(hub: Hub, workspace: UUID, sync_id: UUID) -> None:
+    """Run a queued sync, or go on with one that waited or whose worker died."""
+    token = new_id()
+    async with hub.engine.begin() as connection:
+        sync = await syncs.begin(connection, workspace, sync_id, token)
+        if sync is None:
+            return
+        row = await connectors.get(connection, workspace, sync.connector_id)
+        connector = registry().get(row.type) if row else None
+        if row is None or connector is None or connector.pull is None or sync.cancel_requested:
+            await syncs.finish(connection, workspace, sync_id, token=token, status="cancelled")
+            return
+    try:
+        pulled = await _pull(hub, row, connector, sync, token)
+    except LostRun:
+        log.info("sync_taken_over", sync_id=str(sync_id))
+        return
+    await _settle(hub, row, connector, sync, token, pulled)
+
+
+async def defer_run(connection: AsyncConnection, sync: Sync, at: datetime | None = None) -> None:
+    """Let a worker run `sync` once this transaction commits, not before `at`."""
+    await jobs.defer_at(connection, RUN_SYNC, at, workspace_id=str(sync.workspace_id), sync_id=str(sync.id))
+
+
+def limits_of(connector: Connector, credentials: Form) -> Limits:
+    """Return the provider's limits for these credentials."""
+    return connector.limits_for(credentials) if connector.limits_for is not None else connector.limits
+
+
+def interval_of(settings: Any) -> timedelta:
+    """Return how long a connector rests between two scheduled runs, a little uneven so that they don't run in step."""
+    minutes = float(getattr(settings, "sync_interval_minutes", 15))
+    return timedelta(minutes=minutes * random.uniform(1.0, 1.1))  # noqa: S311 (spreads load, keeps no secret)
+
+
+async def _queue_scheduled(
+    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, now: datetime
+) -> bool:
+    settings = settings_of(connector, row.settings)
+    try:
+        credentials = await open_credentials(connection, hub.keys, row, connector)
+    except (CredentialsMissing, SealBroken, UnknownSealingKey):
+        await syncs.schedule(connection, row.workspace_id, row.id, None)
+        return False
+    if connector.pulls_when is not None:
+        hours = getattr(settings, "catch_up_after_hours", None) or 0
+        since = first_id_at(now - timedelta(hours=hours))
+        last_push = await syncs.last_push(connection, row.workspace_id, row.id, since)
+        if not connector.pulls_when(settings, row.created_at, last_push, now):
+            await syncs.schedule(connection, row.workspace_id, row.id, now + interval_of(settings))
+            return False
+    from_at = await _since_mark(connection, row, limits_of(connector, credentials), now)
+    try:
+        sync = await syncs.add(
+            connection,
+            row.workspace_id,
+            id_=new_id(),
+            connector_id=row.id,
+            trigger="scheduled",
+            from_at=from_at,
+            to_at=now,
+        )
+    except AlreadyActive:
+        await syncs.schedule(connection, row.workspace_id, row.id, now + timedelta(minutes=1))
+        return False
+    await syncs.schedule(connection, row.workspace_id, row.id, None)
+    await defer_run(connection, sync)
+    return True
+
+
+async def _since_mark(connection: AsyncConnection, row: ConnectorRow, limits: Limits, now: datetime) -> datetime:
+    mark, _ = await syncs.mark(connection, row.workspace_id, row.id)
+    if mark is None:
+        return now - limits.first
+    oldest = now - limits.history + _OLDEST_MARGIN
+    start = mark - limits.overlap
+    if start < oldest:
+        await activity.write(
+            connection,
+            row.workspace_id,
+            kind="sync_history_exceeded",
+            level="error",
+            message=f"{row.name} was last read longer ago than its provider keeps: what lies between can't be pulled",
+            connector_id=row.id,
+            data={"readUntil": mark.isoformat(), "oldest": oldest.isoformat()},
+        )
+        return oldest
+    return min(start, now)
+
+
+def _span(from_: datetime | None, to: datetime | None, limits: Limits, now: datetime) -> tuple[datetime, datetime]:
+    to = min(to or now, now)
+    oldest = now - limits.history + _OLDEST_MARGIN
+    if from_ is None:
+        raise InvalidRequest("A backfill needs a beginning.", field="from")
+    if from_ >= to:
+        raise InvalidRequest("Must lie before `to`, and not in the future.", field="from")
+    if from_ < oldest - timedelta(days=1):
+        raise InvalidRequest(f"The provider keeps {limits.history.days} days only.", field="from")
+    return max(from_, oldest), to
+
+
+async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID) -> Pulled:
+    try:
+        async with hub.engine.connect() as connection:
+            source = await source_of(connection, hub.keys, row)
+            credentials = await open_credentials(connection, hub.keys, row, connector)
+    except Problem as problem:
+        return Pulled("failed", problem)
+    assert isinstance(source, Source)
+    limits = limits_of(connector, credentials)
+    key = None
+    if connector.limit_key is not None:
+        digest = hashlib.sha256(connector.limit_key(credentials).encode()).hexdigest()
+        key = f"{connector.type}:{digest}"
+    client = Paced(hub.engine, hub.provider(connector), key, limits)
+    async with await psycopg.AsyncConnection.connect(
+        hub.conninfo, autocommit=True, prepare_threshold=0, connect_timeout=5
+    ) as own:
+        return await pull(own, source, credentials, client, limits, sync, token)
+
+
+async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID, pulled: Pulled) -> None:
+    problem = pulled.problem
+    async with hub.engine.begin() as connection:
+        if pulled.status == "running":
+            assert pulled.resumes_at is not None
+            await syncs.wait(connection, sync, token, pulled.resumes_at)
+            await defer_run(connection, sync, pulled.resumes_at)
+            return
+        if sync.trigger == "backfill" and isinstance(problem, Transient) and sync.attempts <= len(_RETRIES):
+            # Nobody would start a backfill again at the right moment, so it goes on by itself.
+            at = pulled.resumes_at or datetime.now(UTC) + timedelta(seconds=_RETRIES[sync.attempts - 1])
+            await syncs.wait(connection, sync, token, at)
+            await defer_run(connection, sync, at)
+            return
+        ended = await syncs.finish(
+            connection,
+            row.workspace_id,
+            sync.id,
+            token=token,
+            status=pulled.status,
+            code=problem.code if problem else None,
+            message=problem.detail if problem else None,
+        )
+        if ended is None:
+            return
+        _, failures = await syncs.mark(connection, row.workspace_id, row.id)
+        if pulled.status != "cancelled":
+            await _note_end(connection, row, connector, pulled, failures)
+        await _log_end(connection, row, ended, problem)
+
+
+async def _note_end(
+    connection: AsyncConnection, row: ConnectorRow, connector: Connector, pulled: Pulled, failures: int
+) -> None:
+    settings = settings_of(connector, row.settings)
+    problem = pulled.problem
+    rest = interval_of(settings)
+    status = row.status if row.status != "paused" else "active"
+    if problem is None:
+        status = "active"
+    elif isinstance(problem, CredentialsRefused):
+        status, rest = "needs_authorization", _REFUSED_REST
+    elif isinstance(problem, ProviderLimited):
+        if pulled.resumes_at is not None:
+            rest = max(timedelta(seconds=5), pulled.resumes_at - datetime.now(UTC) + timedelta(seconds=2))
+    else:
+        if isinstance(problem, Transient):
+            rest = min(rest, timedelta(seconds=_RETRIES[min(failures, len(_RETRIES) - 1)]))
+        if failures + 1 >= _FAILING_AFTER and status != "needs_authorization":
+            status = "failing"
+    await syncs.note_end(connection, row.workspace_id, row.id, is_ok=problem is None, status=status, rest=rest)
+    if status != row.status and row.status != "paused":
+        await connectors.tell(connection, row.webhook_id)
+        await activity.write(
+            connection,
+            row.workspace_id,
+            kind="connector_status",
+            level="error" if problem else "info",
+            message=f"{row.name} is now {status}" + (f": {problem.detail} {problem.remedy}" if problem else ""),
+            connector_id=row.id,
+            data={"before": row.status, "after": status},
+        )
+
+
+async def _log_end(connection: AsyncConnection, row: ConnectorRow, ended: Sync, problem: Problem | None) -> None:
+    if problem is None:
+        message = f"Sync of {row.name} {ended.status}: {ended.received} received, {ended.created} created"
+    else:
+        message = f"Sync of {row.name} failed: {problem.detail}"
+    await activity.write(
+        connection,
+        row.workspace_id,
+        kind=f"sync_{ended.status}",
+        level="info" if problem is None else "error",
+        message=message,
+        connector_id=row.id,
+        data={"syncId": ended.id, "code": ended.error_code},
+    )
