@@ -102,7 +102,7 @@ class LeadWithTimeline(LeadView):
 class SearchQuery(BaseModel):
     """Which leads."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     q: str | None = Field(
         default=None, max_length=200, description="Words, all of which occur in name, e-mail, company or phone number."

@@ -100,7 +100,7 @@ class MetricsView(View):
 class MetricsQuery(BaseModel):
     """Which span, in which buckets."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     start: Moment | None = Field(default=None, alias="from", description="Default: seven days before `to`.")
     end: Moment | None = Field(default=None, alias="to", description="Default: now.")

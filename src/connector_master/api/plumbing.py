@@ -118,7 +118,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 class PageQuery(BaseModel):
     """How much of a list, and from where."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     limit: int = Field(default=50, ge=1, le=200, description="At most this many items.")
     cursor: str | None = Field(default=None, max_length=200, description="`nextCursor` of the page before.")
