@@ -40,7 +40,7 @@ from connector_master.model.problem import ProviderUnavailable
 from connector_master.outbound.client import Client
 from connector_master.services.authentication import settle
 from connector_master.services.hub import Hub
-from connector_master.services.sources import loader
+from connector_master.services.sources import loader, owners_loader
 from connector_master.settings import Settings
 from connector_master.storage.engine import conninfo, create_engine
 
@@ -66,7 +66,7 @@ async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> Asyn
     writer = Writer(conninfo(url))
     try:
         keys = await open_key_ring(engine, secret_keys, data_dir)
-        sources = Sources(loader(engine, keys), conninfo(url))
+        sources = Sources(loader(engine, keys), conninfo(url), owners_loader(engine, keys))
         intake, limits, refusals = Intake(writer), Limits(writer), Refusals(writer)
         async with asyncio.TaskGroup() as group:
             for work in (intake.run, limits.run, refusals.run):

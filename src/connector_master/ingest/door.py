@@ -16,7 +16,7 @@ import structlog
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Verified
 from connector_master.ingest.bodies import decode, refuse_compressed
-from connector_master.ingest.intake import Arrival, Intake
+from connector_master.ingest.intake import NO_OWNERS, Arrival, Intake
 from connector_master.ingest.limits import Limits
 from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.source import Source
@@ -114,13 +114,7 @@ class Door:
         return await self._take(source, push, verified)
 
     async def _find(self, webhook_id: str) -> Source | None:
-        try:
-            return await self._sources.find(webhook_id)
-        except StorageUnavailable:
-            raise
-        except Exception as error:
-            log.warning("source_unreadable", error=type(error).__name__)
-            raise StorageUnavailable("The database can't be reached.", retry_after_seconds=2) from error
+        return await _read_source(self._sources.find(webhook_id))
 
     async def _verify(self, source: Source, push: Push) -> Verified:
         connector = source.connector
@@ -160,8 +154,23 @@ class Door:
         if not records:
             # An empty list is kept too: nothing is answered with 2xx that is not stored.
             records, is_list = [Record(decoded.value, ignored="empty")], False
-        outcomes = await self._intake.take(source, records, arrival, is_list)
+        owners = await self._owners(source, push, records) if source.connector.account is not None else NO_OWNERS
+        outcomes = await self._intake.take(source, records, arrival, is_list, owners)
         return source.connector.acknowledge(outcomes, is_list)
+
+    async def _owners(self, source: Source, push: Push, records: Sequence[Record]) -> Mapping[str, Source]:
+        """Return, by account, the other connectors of the workspace whose records are among these.
+
+        One that would itself refuse the push, because it belongs to another of the provider's apps, gets none of it.
+        """
+        owners: dict[str, Source] = {}
+        for account in {record.account for record in records}:
+            if account is None or account == source.account:
+                continue
+            owner = await _read_source(self._sources.owner(source, account))
+            if owner is not None and _accepts(owner, push):
+                owners[account] = owner
+        return owners
 
 
 _DECODED_ON_THE_LOOP = 64 * 1024
@@ -181,6 +190,26 @@ def problem_answer(problem: Problem, **more: Json) -> Answer:
     if problem.errors:
         body["errors"] = [{"field": one.field, "message": one.message} for one in problem.errors]
     return Answer(problem.status, body | more, "application/problem+json")
+
+
+async def _read_source(reading: Awaitable[Source | None]) -> Source | None:
+    try:
+        return await reading
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        log.warning("source_unreadable", error=type(error).__name__)
+        raise StorageUnavailable("The database can't be reached.", retry_after_seconds=2) from error
+
+
+def _accepts(source: Source, push: Push) -> bool:
+    if source.connector.verify is None:
+        return source.connector.unsigned_by_nature
+    try:
+        source.connector.verify(push, source.secrets_at(push.received_at), source.settings)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class _SenderGone(Exception):

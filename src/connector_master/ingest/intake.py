@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import orjson
 import psycopg
@@ -32,6 +33,8 @@ _MOST_ROWS_WAITING = 20_000
 _RECORDS_ON_THE_LOOP = 50
 """More records than this in one body are made ready in a thread, so that others don't wait behind them."""
 _LONGEST_KEY = 200
+
+NO_OWNERS: Mapping[str, Source] = MappingProxyType({})
 
 log = structlog.get_logger()
 
@@ -65,17 +68,24 @@ class Intake:
         """Take nothing more; `run` returns once what waits is written."""
         self._gathering.close()
 
-    async def take(self, source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[Outcome]:
+    async def take(
+        self,
+        source: Source,
+        records: Sequence[Record],
+        arrival: Arrival,
+        is_list: bool,
+        owners: Mapping[str, Source] = NO_OWNERS,
+    ) -> list[Outcome]:
         """Store `records` and return what became of each, in order, after the commit.
 
-        Raises StorageUnavailable when nothing was stored.
+        Records of an account in `owners` go to that source instead. Raises StorageUnavailable when nothing was stored.
         """
         if not records:
             return []
         if len(records) > _RECORDS_ON_THE_LOOP:
-            rows = await asyncio.to_thread(prepare, source, records, arrival, is_list)
+            rows = await asyncio.to_thread(prepare, source, records, arrival, is_list, owners)
         else:
-            rows = prepare(source, records, arrival, is_list)
+            rows = prepare(source, records, arrival, is_list, owners)
         return _outcomes(await self._submit(rows))
 
     async def keep_unreadable(self, source: Source, problem: Permanent, arrival: Arrival) -> Outcome:
@@ -160,9 +170,9 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
     """Put into `columns` what becomes of `record`: a lead, ignored, or failed with its problem; return the window."""
     if record.external_id is not None:
         columns["event_external_id"] = record.external_id
-    if record.ignored is not None:
+    if (reason := source.reason_to_ignore(record)) is not None:
         columns["status"] = EventStatus.IGNORED.value
-        columns["code"] = record.ignored
+        columns["code"] = reason
         return None
     try:
         draft = process(record.value, source.mapping, source.profile)
@@ -174,22 +184,34 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
     return window
 
 
-def prepare(source: Source, records: Sequence[Record], arrival: Arrival, is_list: bool) -> list[EventRow]:
+def prepare(
+    source: Source,
+    records: Sequence[Record],
+    arrival: Arrival,
+    is_list: bool,
+    owners: Mapping[str, Source] = NO_OWNERS,
+) -> list[EventRow]:
     """Return the rows that store `records`: each processed, or held while the connector is paused. Pure but for new ids."""
     if len(records) == 1 and not is_list and arrival.body is not None:
-        columns = _arrived(source, arrival)
-        window = _settle_or_hold(source, records[0], columns, arrival, None)
+        owner = _owner(source, records[0], owners)
+        columns = _arrived(owner, arrival)
+        window = _settle_or_hold(owner, records[0], columns, arrival, None)
         return [EventRow(columns, arrival.body, window_days=window)]
     request_id = new_id()
     rows = []
     for position, record in enumerate(records):
-        columns = _arrived(source, arrival)
+        owner = _owner(source, record, owners)
+        columns = _arrived(owner, arrival)
         columns["request_id"], columns["position"] = request_id, position
         columns["content_type"] = "application/json"
-        window = _settle_or_hold(source, record, columns, arrival, position)
+        window = _settle_or_hold(owner, record, columns, arrival, position)
         body = arrival.body if position == 0 else None
         rows.append(EventRow(columns, encode(record.value), body, window))
     return rows
+
+
+def _owner(source: Source, record: Record, owners: Mapping[str, Source]) -> Source:
+    return source if record.account is None else owners.get(record.account, source)
 
 
 def _arrived(source: Source, arrival: Arrival) -> Columns:
@@ -232,7 +254,7 @@ def _settle_or_hold(
 ) -> int | None:
     window = None
     # What can't be a lead needs no processing, so a pause does not hold it.
-    if source.is_paused and record.ignored is None:
+    if source.is_paused and source.reason_to_ignore(record) is None:
         columns["status"] = EventStatus.RECEIVED.value
         if record.external_id is not None:
             columns["event_external_id"] = record.external_id

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from connector_master.connectors.connector import Connector, Secrets
 from connector_master.connectors.forms import LeadSettings
+from connector_master.model.event import Record
 from connector_master.pipeline.mapping import CompiledMapping
 from connector_master.pipeline.process import Profile
 
@@ -25,7 +26,10 @@ class LiveSecret:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One connector, ready to receive. `mapping` is None where the guesses are to be used."""
+    """One connector, ready to receive.
+
+    `mapping` is None where the guesses are to be used; `account` is the one whose records it takes, None for any.
+    """
 
     workspace_id: UUID
     connector_id: UUID
@@ -37,6 +41,13 @@ class Source:
     mapping: CompiledMapping | None
     profile: Profile
     is_paused: bool
+    account: str | None = None
+
+    def reason_to_ignore(self, record: Record) -> str | None:
+        """Return why `record` can't be a lead here: it is none by itself, or it came to an account that is not ours."""
+        if record.ignored is None and self.account is not None and record.account not in (None, self.account):
+            return "unrouted"
+        return record.ignored
 
     def secrets_at(self, now: datetime) -> Secrets:
         """Return the secrets that count at `now`: a previous one not a second longer than promised."""

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from re import compile as pattern
+from uuid import UUID
 
 import psycopg
 import structlog
 
 from connector_master.ingest.source import Source
 from connector_master.storage.connectors import CHANGED
+
+LoadOwners = Callable[[UUID, str], Awaitable[Mapping[str, str]]]
+"""(workspace, connector type) → the webhook id of the connector that owns each account."""
 
 WEBHOOK_ID = pattern(r"[A-Za-z0-9_-]{16,64}")
 
@@ -23,13 +27,16 @@ log = structlog.get_logger()
 
 
 class Sources:
-    """Sources by webhook id. `load` reads one from the database."""
+    """Sources by webhook id, or by the account they own. `load` and `load_owners` read from the database."""
 
-    def __init__(self, load: Callable[[str], Awaitable[Source | None]], conninfo: str) -> None:
+    def __init__(self, load: Callable[[str], Awaitable[Source | None]], conninfo: str, load_owners: LoadOwners) -> None:
         self._load = load
+        self._load_owners = load_owners
         self._conninfo = conninfo
         self._known: dict[str, tuple[float, Source | None]] = {}
         self._loading: dict[str, asyncio.Task[Source | None]] = {}
+        self._owners: dict[tuple[UUID, str], tuple[float, Mapping[str, str]]] = {}
+        self._changes = 0
         self._is_heard = False
 
     async def find(self, webhook_id: str) -> Source | None:
@@ -47,8 +54,26 @@ class Sources:
             self._loading[webhook_id] = task
         return await asyncio.shield(task)
 
+    async def owner(self, source: Source, account: str) -> Source | None:
+        """Return the source of the same workspace and type that owns `account`, None when there is none.
+
+        Raises what `load` and `load_owners` raise.
+        """
+        key = (source.workspace_id, source.connector.type)
+        entry = self._owners.get(key)
+        if entry is None or time.monotonic() - entry[0] >= (_HEARD_SECONDS if self._is_heard else _UNHEARD_SECONDS):
+            changes = self._changes
+            entry = (time.monotonic(), await self._load_owners(*key))
+            # A change that came while this was being read makes it old already.
+            if changes == self._changes:
+                self._owners[key] = entry
+        webhook_id = entry[1].get(account)
+        return None if webhook_id is None else await self.find(webhook_id)
+
     def forget(self, webhook_id: str | None = None) -> None:
         """Read this source (or every one) again when it is next asked for, also if it is being read just now."""
+        self._changes += 1
+        self._owners.clear()
         if webhook_id is None:
             self._known.clear()
             self._loading.clear()

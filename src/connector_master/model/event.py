@@ -40,12 +40,14 @@ class Record:
     """One enquiry (or non-enquiry) within a body or a page, as its source sent it.
 
     `external_id` is the source's own id for it: the same one again is the same event. `ignored` says why this can
-    not be a lead (`test`, `status_update`, …); such a record is kept and never mapped.
+    not be a lead (`test`, `status_update`, …); such a record is kept and never mapped. `account` is the provider's account
+    (page, number) that it came to, where a provider sends those of several accounts to one address.
     """
 
     value: Json
     external_id: str | None = None
     ignored: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

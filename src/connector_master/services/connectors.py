@@ -175,7 +175,9 @@ async def create(
             connector_id=row.id,
             data={"after": _audited(row)},
         )
-        return replace(await _shown(connection, row), new_secret=secret, new_verify_token=token)
+        shown = replace(await _shown(connection, row), new_secret=secret, new_verify_token=token)
+    hub.sources.forget(row.webhook_id)
+    return shown
 
 
 async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Shown:

@@ -31,6 +31,24 @@ def loader(engine: AsyncEngine, keys: KeyRing) -> Callable[[str], Awaitable[Sour
     return load
 
 
+def owners_loader(engine: AsyncEngine, keys: KeyRing) -> Callable[[UUID, str], Awaitable[Mapping[str, str]]]:
+    """Return what reads, for a workspace and type, the webhook id of the connector that owns each account."""
+
+    async def load(workspace: UUID, type_: str) -> Mapping[str, str]:
+        name = registry()[type_].account
+        if name is None:
+            return {}
+        async with engine.connect() as connection:
+            found = await connectors.with_credential(connection, workspace, type_, name)
+        owners: dict[str, str] = {}
+        for connector_id, webhook_id, sealed in found:
+            account = keys.open(sealed, credential_place(workspace, connector_id, name)).decode()
+            owners.setdefault(account, webhook_id)
+        return owners
+
+    return load
+
+
 async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRow) -> Source | None:
     """Return the source that `row` describes, None when this release does not know its type."""
     connector = registry().get(row.type)
@@ -56,6 +74,7 @@ async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRo
         mapping=mapping_of(connector, row.field_mapping),
         profile=profile_of(connector, settings),
         is_paused=row.status == "paused",
+        account=next((opened(keys, row, one) for one in credentials if one.name == connector.account), None),
     )
 
 

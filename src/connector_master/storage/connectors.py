@@ -307,6 +307,22 @@ async def credentials(connection: AsyncConnection, workspace: UUID, connector_id
     return [CredentialRow(**row._mapping) for row in rows]
 
 
+_OWNERS = text("""
+    SELECT c.id AS connector_id, c.webhook_id, k.sealed
+      FROM connectors c JOIN credentials k ON k.workspace_id = c.workspace_id AND k.connector_id = c.id AND k.name = :name
+     WHERE c.workspace_id = :workspace AND c.type = :type AND c.deleted_at IS NULL AND c.webhook_id IS NOT NULL
+     ORDER BY c.id
+""")
+
+
+async def with_credential(
+    connection: AsyncConnection, workspace: UUID, type_: str, name: str
+) -> list[tuple[UUID, str, bytes]]:
+    """Return id, webhook id and sealed credential of the connectors of a type that have it, the oldest first."""
+    rows = await connection.execute(_OWNERS, {"workspace": workspace, "type": type_, "name": name})
+    return [(row.connector_id, row.webhook_id, row.sealed) for row in rows]
+
+
 async def put_credential(
     connection: AsyncConnection, workspace: UUID, connector_id: UUID, credential: CredentialRow
 ) -> None:
