@@ -8,6 +8,8 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
+from re import IGNORECASE
+from re import compile as pattern
 from typing import Any
 
 import orjson
@@ -17,6 +19,46 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 20
+LINGER_SECONDS = 5.0
+"""How long what still comes is taken and forgotten after the last answer, so that the sender can read it."""
+
+_UPGRADE = pattern(rb"\r\nupgrade[ \t]*:[^\r\n]*", IGNORECASE)
+
+
+class _Transport:
+    """A connection whose closing lets the sender read the last answer.
+
+    Closed while bytes come in unread, a connection is reset by the kernel, and the reset overtakes the answer: the sender
+    of a body that is too large would see a broken connection instead of 413. So while a request is still arriving,
+    closing says that nothing more will be sent, and forgets what comes until the sender closes or a moment is over.
+    """
+
+    def __init__(self, transport: asyncio.Transport, is_arriving: Callable[[], bool]) -> None:
+        self._transport = transport
+        self._is_arriving = is_arriving
+        self._is_leaving = False
+        self.write = transport.write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Return whether nothing more may be sent."""
+        return self._is_leaving or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close, at once if nothing is arriving or if asked twice."""
+        if self._is_leaving or self._transport.is_closing() or not self._is_arriving():
+            self._transport.close()
+            return
+        self._is_leaving = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        asyncio.get_running_loop().call_later(LINGER_SECONDS, self._transport.close)
+
+
+class _UpgradeOffered(Exception):
+    """The request asks for another protocol in a way that leaves its body unread."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -28,9 +70,11 @@ class Protocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._is_in_request = False
         self._has_headers = False
+        self._last_words: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        closing_gently: Any = _Transport(transport, lambda: self._is_in_request)
+        super().connection_made(closing_gently)
         if len(self.connections) > self._most_connections:
             self._refuse(503, "too_many_connections", "Too many connections", "Try again in a few seconds.")
         else:
@@ -41,9 +85,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_over():
+            return
         had_headers = self._is_in_request and self._has_headers
+        if not had_headers and (b"pgrade" in data or b"PGRADE" in data):
+            data = _without_upgrade(data)
         super().data_received(data)
-        if not self._is_in_request:
+        if not self._is_in_request or self._is_over():
             self._clear_deadline()
         elif self._deadline is None or (self._has_headers and not had_headers):
             self._set_deadline(BODY_SECONDS if self._has_headers else HEADER_SECONDS)
@@ -53,15 +101,28 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._has_headers = True
+        if self.parser.should_upgrade():
+            # The parser takes no body then, and what is one would be read as the next request.
+            raise _UpgradeOffered
         super().on_headers_complete()
+        self._has_headers = True
 
     def on_message_complete(self) -> None:
         self._is_in_request = False
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        was_last = not self.pipeline
+        super().on_response_complete()
+        if was_last and self._last_words is not None:
+            self._last_words()
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "invalid_http", "Not a valid HTTP request", "Send a well-formed HTTP/1.1 request.")
+        self._refuse_in_turn(400, "invalid_http", "Not a valid HTTP request", "Send a well-formed HTTP/1.1 request.")
+
+    def _is_over(self) -> bool:
+        """Return whether what still comes is forgotten."""
+        return self._last_words is not None or self.transport.is_closing()
 
     def _set_deadline(self, seconds: float) -> None:
         self._clear_deadline()
@@ -73,13 +134,24 @@ class Protocol(HttpToolsProtocol):
             self._deadline = None
 
     def _too_slow(self) -> None:
-        if self.transport.is_closing():
-            return
-        # A request whose application has begun to answer is closed without a second answer.
-        if self._has_headers and self.cycle.response_started:
+        self._refuse_in_turn(408, "request_timeout", "The request took too long to arrive", "Send it again, faster.")
+
+    def _refuse_in_turn(self, status: int, code: str, title: str, remedy: str) -> None:
+        """Answer the request that is arriving with a problem, after those that came before it, and close."""
+        refuse = partial(self._refuse, status, code, title, remedy)
+        arriving = self.cycle if self._is_in_request and self._has_headers else None
+        if arriving is None:
+            waits = bool(self.cycle) and not self.cycle.response_complete
+        else:
+            waits = bool(self.pipeline) and self.pipeline[0][0] is arriving
+            if waits:
+                self.pipeline.popleft()
+        if waits:
+            self._last_words = refuse
+        elif arriving is not None and arriving.response_started:
             self.transport.close()
         else:
-            self._refuse(408, "request_timeout", "The request took too long to arrive", "Send it again, faster.")
+            refuse()
 
     def _refuse(self, status: int, code: str, title: str, remedy: str) -> None:
         body = orjson.dumps(
@@ -134,7 +206,8 @@ def make_server(application: Callable[..., Any], *, most_connections: int) -> Se
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on `host` and `port`; raises OSError when it can't."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio sends at once (TCP_NODELAY): an answer is two writes, and the second would wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
@@ -143,3 +216,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Return the start of a request without its offer of another protocol, which Java's client makes by default."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + end + body
