@@ -102,6 +102,23 @@ def test_a_local_phone_is_read_in_the_records_country_then_in_the_connectors() -
     assert process({"phone": "2025550143"}, mapping, Profile(default_region="US")).phone_number == "+12025550143"
 
 
+@pytest.mark.parametrize("number", ["+15550783881", "+551187654321"])
+def test_a_number_that_its_source_has_proven_need_only_be_possible(number: str) -> None:
+    mapping = compile_mapping({"tel": "phoneNumber"})
+    with pytest.raises(InvalidPhone):
+        process({"tel": number}, mapping, Profile())
+
+    assert process({"tel": number}, mapping, Profile(trusts_phones=True)).phone_number == number
+
+
+@pytest.mark.parametrize(
+    "number", ["15550783881", "5550783881", "+1555078", "+99912345678", "+1555078388X", "+910000000000"]
+)
+def test_trust_makes_no_number_of_what_is_none(number: str) -> None:
+    with pytest.raises(InvalidPhone):
+        process({"tel": number}, compile_mapping({"tel": "phoneNumber"}), Profile(trusts_phones=True))
+
+
 def test_names_notes_and_addresses_are_joined_in_order_without_repeats() -> None:
     draft = lead(
         {

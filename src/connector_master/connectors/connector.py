@@ -92,7 +92,8 @@ class Connector:
     `door` is the segment of its public address (`/api/connectors/<door>/<webhookId>`), None when nothing is pushed.
     `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
     refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
-    without a mapping of its own find phone, name and e-mail by name and content. `presents_secret` tells from the
+    without a mapping of its own find phone, name and e-mail by name and content. `trusts_phones` says that the provider has
+    proven its senders' numbers, so that one in E.164 need only be possible. `presents_secret` tells from the
     settings whether the sender presents the secret itself, so that a hash of it is all that needs keeping. `signs_with`
     names the credential that holds the provider's own signing secret; `makes_secret` says whether we make one as well, for
     the sender to sign with; `needs_verify_token`, whether we make the token that its challenge has to show. `account`
@@ -130,6 +131,7 @@ class Connector:
     door: str | None = None
     unsigned_by_nature: bool = False
     guesses: bool = False
+    trusts_phones: bool = False
     zone: tzinfo = UTC
     max_body_bytes: int | None = None
 

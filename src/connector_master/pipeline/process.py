@@ -25,6 +25,7 @@ from connector_master.pipeline.normalize import (
     normalize_state,
     parse_time,
     pincode_in,
+    proven_phone,
 )
 from connector_master.pipeline.paths import Reader
 from connector_master.pipeline.values import Keeper, address_part, is_filled, name_of, phones_in, text_of
@@ -43,12 +44,16 @@ _READ: Mapping[str, Callable[[Json], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a connector says about its records: how to read local phones and times, and what to assume."""
+    """What a connector says about its records: how to read local phones and times, and what to assume.
+
+    `trusts_phones`: the source has proven its numbers, so one in E.164 need only be possible.
+    """
 
     default_region: str = "IN"
     zone: tzinfo = UTC
     source: str | None = None
     guesses: bool = False
+    trusts_phones: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,8 @@ class _Making:
                     continue
                 except InvalidPhone:
                     filled = True
+                    if self.profile.trusts_phones and (proven := proven_phone(text)):
+                        numbers.append(proven)
                     continue
                 numbers.append(phone.e164)
                 numbers.extend(phone.others)

@@ -100,6 +100,7 @@ def profile_of(connector: Connector, settings: LeadSettings) -> Profile:
         zone=connector.zone,
         source=None if connector.guesses else connector.title,
         guesses=connector.guesses,
+        trusts_phones=connector.trusts_phones,
     )
 
 

@@ -6,7 +6,7 @@ Each returns what it could make of a text; only a phone number, without which th
 from .email import normalize_email
 from .html import html_to_text
 from .names import join_names, normalize_name
-from .phone import Phone, normalize_phone
+from .phone import Phone, normalize_phone, proven_phone
 from .places import normalize_country, normalize_pincode, normalize_state, pincode_in
 from .text import clean_lines, clean_text
 from .times import parse_time
@@ -25,4 +25,5 @@ __all__ = [
     "normalize_state",
     "parse_time",
     "pincode_in",
+    "proven_phone",
 ]

@@ -95,6 +95,25 @@ def normalize_phone(text: str, region: str, fallback_region: str | None = None) 
     return Phone(numbers[0], tuple(numbers[1:]))
 
 
+def proven_phone(text: str) -> str | None:
+    """Return `text` if it is a number in E.164 of a possible length, None otherwise.
+
+    For numbers that their source has proven itself, such as WhatsApp: they may be newer than libphonenumber's tables.
+
+    >>> proven_phone("+15550783881"), proven_phone("15550783881"), proven_phone("+12345")
+    ('+15550783881', None, None)
+    """
+    if not _E164.fullmatch(text):
+        return None
+    try:
+        number = phonenumbers.parse(text, None)
+    except NumberParseException:
+        return None
+    # A zero that libphonenumber drops would make another number of it.
+    formatted = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return text if phonenumbers.is_possible_number(number) and formatted == text else None
+
+
 def _readable(text: str) -> str:
     """Return at most 300 characters of `text` in ASCII digits, without mark-up, cut where no number is."""
     text = text.strip()
