@@ -1,10 +1,12 @@
 """Assembling the product: settings → engine → services → ASGI application. It decides nothing itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI
@@ -36,8 +38,8 @@ from connector_master.ingest.limits import Limits
 from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.sources import Sources
 from connector_master.ingest.writer import Writer
-from connector_master.model.problem import ProviderUnavailable
 from connector_master.outbound.client import Client
+from connector_master.outbound.http import Outbound
 from connector_master.services.authentication import settle
 from connector_master.services.hub import Hub
 from connector_master.services.sources import loader, owners_loader
@@ -45,6 +47,9 @@ from connector_master.settings import Settings
 from connector_master.storage.engine import conninfo, create_engine
 
 ROUTERS = (connectors, connector_types, syncs, metrics, leads, events, jobs, users, api_keys, audit, health)
+
+
+NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,17 @@ class Running:
 
 
 @asynccontextmanager
-async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> AsyncIterator[Running]:
+async def open_hub(
+    url: str,
+    *,
+    secret_keys: str | None,
+    data_dir: Path,
+    addresses: Mapping[str, str] = NO_ADDRESSES,
+    outbound_allow: Sequence[str] = (),
+) -> AsyncIterator[Running]:
     """Run a hub on the migrated database at `url`; on leaving, what waits to be stored is stored first.
 
-    Raises InvalidSecretKeys.
+    `addresses` are those of providers, by the name of their setting. Raises InvalidSecretKeys.
     """
     engine = create_engine(url)
     writer = Writer(conninfo(url))
@@ -68,12 +80,17 @@ async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> Asyn
         keys = await open_key_ring(engine, secret_keys, data_dir)
         sources = Sources(loader(engine, keys), conninfo(url), owners_loader(engine, keys))
         intake, limits, refusals = Intake(writer), Limits(writer), Refusals(writer)
-        async with asyncio.TaskGroup() as group:
+        outbound = Outbound(allow=[ip_network(one) for one in outbound_allow])
+        async with outbound, asyncio.TaskGroup() as group:
             for work in (intake.run, limits.run, refusals.run):
                 group.create_task(work())
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
-                yield Running(Hub(engine, keys, sources, intake, writer, conninfo(url), _no_provider), limits, refusals)
+                yield Running(
+                    Hub(engine, keys, sources, intake, writer, conninfo(url), _providers(outbound, addresses)),
+                    limits,
+                    refusals,
+                )
             finally:
                 for part in (intake, limits, refusals):
                     part.stop()
@@ -85,8 +102,20 @@ async def open_hub(url: str, *, secret_keys: str | None, data_dir: Path) -> Asyn
         await engine.dispose()
 
 
-def _no_provider(connector: Connector) -> Client:
-    raise ProviderUnavailable(f"{connector.title} can't be called yet.")
+def _providers(outbound: Outbound, addresses: Mapping[str, str]) -> Callable[[Connector], Client]:
+    def provider(connector: Connector) -> Client:
+        assert connector.base is not None
+        base = addresses.get(connector.base_setting or "", connector.base)
+        return outbound.client(
+            base,
+            name=connector.type,
+            # An operator who set another address knows where it leads.
+            trusted=base != connector.base,
+            # A provider that counts calls must not be called twice for one.
+            repeats=not connector.limits.between_calls,
+        )
+
+    return provider
 
 
 def api(hub: Hub) -> FastAPI:

@@ -1,18 +1,21 @@
 """Settings: everything that can be set, read once from the environment or an .env file, then handed on as values."""
 
+from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, create_model, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CONNECTOR_MASTER_"
+_SOURCES = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
 
 class Settings(BaseSettings):
     """Each field is the environment variable CONNECTOR_MASTER_<NAME>; its description is what `config` prints."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = _SOURCES
 
     data_dir: Path = Field(default=Path("data"), description="Folder of the embedded PostgreSQL and the key file.")
     database_url: SecretStr | None = Field(
@@ -48,7 +51,16 @@ class Settings(BaseSettings):
         default="console", description="How log lines look: console or json."
     )
 
-    @field_validator("trusted_proxies", mode="before")
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Networks, comma-separated, that addresses given by users may lie in although private."
+    )
+
+    @field_validator("outbound_allow", mode="after")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(one, strict=False)) for one in value)
+
+    @field_validator("trusted_proxies", "outbound_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -62,3 +74,29 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """The address that people and providers use."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+class _Addresses(BaseSettings):
+    model_config = _SOURCES
+
+
+def provider_addresses(defaults: Mapping[str, str]) -> BaseSettings:
+    """Return a setting for each of `defaults`, whose keys name settings and whose values are the providers' own addresses.
+
+    A connector says the name of its setting, so that a new one needs no line here. Raises pydantic's ValidationError.
+    """
+    fields: dict[str, Any] = {
+        name.lower(): (
+            Annotated[str, AfterValidator(_http_address)],
+            Field(default=default, description="Where this provider is called; a sandbox or a proxy may stand in."),
+        )
+        for name, default in defaults.items()
+    }
+    model: type[BaseSettings] = create_model("ProviderAddresses", __base__=_Addresses, **fields)
+    return model()
+
+
+def _http_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")

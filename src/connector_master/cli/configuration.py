@@ -2,7 +2,7 @@
 
 import typer
 
-from connector_master.cli.options import read_settings
+from connector_master.cli.options import read_addresses, read_settings
 from connector_master.cli.running import AsJson, DatabaseUrl, DataDir, print_json
 
 
@@ -10,28 +10,32 @@ def config(as_json: AsJson = False, data_dir: DataDir = None, database_url: Data
     """Print every setting with its value (secrets hidden), default and meaning."""
     from pydantic import SecretStr
 
+    from connector_master.connectors import provider_addresses
     from connector_master.settings import PREFIX, Settings
 
     settings = read_settings(data_dir=data_dir, database_url=database_url)
+    defaults = provider_addresses()
     rows = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             value = "********"
-        elif isinstance(value, tuple):
-            value = ",".join(value)
-        default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
-        rows.append(
-            {
-                "name": PREFIX + name.upper(),
-                "value": None if value is None else str(value),
-                "default": None if default is None else str(default),
-                "meaning": field.description or "",
-            }
-        )
+        rows.append(_row(PREFIX + name.upper(), value, field.default, field.description or ""))
+    for name, address in read_addresses(defaults).items():
+        rows.append(_row(PREFIX + name, address, defaults[name], "Where this provider is called."))
     if as_json:
         print_json(rows)
         return
     for row in rows:
         typer.echo(f"{row['name']}={row['value'] or ''}")
         typer.echo(f"    {row['meaning']} Default: {row['default'] or 'none'}")
+
+
+def _row(name: str, value: object, default: object, meaning: str) -> dict[str, str | None]:
+    return {"name": name, "value": _text(value), "default": _text(default), "meaning": meaning}
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from connector_master.cli.database import migrate_or_fail, start_embedded
-from connector_master.cli.options import data_dir_of, read_settings
+from connector_master.cli.options import data_dir_of, read_addresses, read_settings
 from connector_master.cli.running import DatabaseUrl, DataDir, fail
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ async def _stay(settings: "Settings", url: str, listener: object, embedded: "Emb
     import signal
 
     from connector_master.app import open_hub
+    from connector_master.connectors import provider_addresses
     from connector_master.services.first_start import ensure_administrator
 
     stop = asyncio.Event()
@@ -119,7 +120,13 @@ async def _stay(settings: "Settings", url: str, listener: object, embedded: "Emb
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     secret_keys = settings.secret_keys.get_secret_value() if settings.secret_keys else None
-    async with open_hub(url, secret_keys=secret_keys, data_dir=data_dir_of(settings)) as running:
+    async with open_hub(
+        url,
+        secret_keys=secret_keys,
+        data_dir=data_dir_of(settings),
+        addresses=read_addresses(provider_addresses()),
+        outbound_allow=settings.outbound_allow,
+    ) as running:
         password = settings.admin_password.get_secret_value() if settings.admin_password else None
         one_time = await ensure_administrator(running.hub.engine, settings.admin_email, password)
         async with asyncio.TaskGroup() as group:

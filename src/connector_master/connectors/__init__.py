@@ -15,3 +15,8 @@ def registry() -> Mapping[str, Connector]:
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
     found = [module.connector for module in modules if isinstance(getattr(module, "connector", None), Connector)]
     return MappingProxyType({connector.type: connector for connector in sorted(found, key=lambda one: one.type)})
+
+
+def provider_addresses() -> dict[str, str]:
+    """Return the address of every provider that is called, by the name of the setting that may replace it."""
+    return {one.base_setting: one.base for one in registry().values() if one.base_setting and one.base}

@@ -98,8 +98,8 @@ class Connector:
     names the credential that holds the provider's own signing secret; `makes_secret` says whether we make one as well, for
     the sender to sign with; `needs_verify_token`, whether we make the token that its challenge has to show. `account`
     names the credential that says which account's records are this connector's (Record.account). `base` is the
-    provider's address (scheme, host, port), which the setting <TYPE>_URL may replace. `limit_key` gives, from the
-    credentials, what the provider counts calls by, so that connectors that share a key share its limits. `limits_for` gives
+    provider's address (scheme, host, port), which the setting named by `base_setting` (without our prefix) may replace.
+    `limit_key` gives, from the credentials, what the provider counts calls by, so that connectors that share a key share its limits. `limits_for` gives
     the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
     can be pulled.
     """
@@ -121,6 +121,7 @@ class Connector:
     needs_verify_token: bool = False
     account: str | None = None
     base: str | None = None
+    base_setting: str | None = None
     pull: Pull | None = None
     limits: Limits = NO_LIMITS
     limits_for: Callable[[Any], Limits] | None = None
