@@ -99,7 +99,8 @@ class Connector:
     the sender to sign with; `needs_verify_token`, whether we make the token that its challenge has to show. `account`
     names the credential that says which account's records are this connector's (Record.account). `base` is the
     provider's address (scheme, host, port), which the setting named by `base_setting` (without our prefix) may replace.
-    `limit_key` gives, from the credentials, what the provider counts calls by, so that connectors that share a key share its limits. `limits_for` gives
+    `limit_key` gives, from the credentials, what the provider counts calls by, so that connectors that share a key share
+    its limits. `limits_for` gives
     the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
     can be pulled.
     """
