@@ -28,8 +28,10 @@ from connector_master.storage import batch
 from connector_master.storage.batch import LEAD_TEXTS, Columns, EventRow, Stored
 from connector_master.storage.ids import new_id, time_of
 
-_MOST_ROWS_IN_WRITE = 1_000
-_MOST_ROWS_WAITING = 20_000
+_WEIGHT_BYTES = 4096
+_MOST_IN_WRITE = 1_000
+_MOST_WAITING = 20_000
+"""Rows, or 4 KiB each of what they hold: what waits never takes more than some 80 MB."""
 _RECORDS_ON_THE_LOOP = 50
 """More records than this in one body are made ready in a thread, so that others don't wait behind them."""
 _LONGEST_KEY = 200
@@ -57,7 +59,7 @@ class Intake:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._gathering: Gathering[list[EventRow], list[Stored]] = Gathering(
-            self._write, most_in_write=_MOST_ROWS_IN_WRITE, most_waiting=_MOST_ROWS_WAITING, weight=len
+            self._write, most_in_write=_MOST_IN_WRITE, most_waiting=_MOST_WAITING, weight=_weight
         )
 
     async def run(self) -> None:
@@ -159,8 +161,6 @@ def lead_columns(source: Source, draft: LeadDraft, received_at: datetime) -> tup
         columns["attributes"] = draft.attributes
     if draft.enquired_at is not None:
         columns["enquired_at"] = draft.enquired_at
-    if draft.external_id is not None:
-        columns["event_external_id"] = draft.external_id
     if draft.warnings:
         columns["warnings"] = [{"field": one.field, "code": one.code, "message": one.message} for one in draft.warnings]
     return columns, policy.window_days
@@ -181,6 +181,9 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
         return None
     made, window = lead_columns(source, draft, received_at)
     columns.update(made)
+    # The source's own id tells events apart, whatever a mapping makes of the lead's externalId.
+    if record.external_id is None and draft.external_id is not None:
+        columns["event_external_id"] = draft.external_id
     return window
 
 
@@ -289,6 +292,10 @@ def encode(value: Json) -> bytes:
         return orjson.dumps(value)
     except (TypeError, orjson.JSONEncodeError):
         return json.dumps(value).encode()
+
+
+def _weight(rows: Sequence[EventRow]) -> int:
+    return sum(1 + (len(row.payload) + len(row.body or b"")) // _WEIGHT_BYTES for row in rows)
 
 
 def _outcomes(stored: Iterable[Stored]) -> list[Outcome]:
