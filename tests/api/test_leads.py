@@ -159,6 +159,13 @@ async def test_a_lead_whose_key_says_more_than_its_phone_is_found_by_it(hub: Hub
     assert await found(hub, phone=phone) == ["Also Asha", "Asha"]
 
 
+async def test_a_whole_phone_number_does_not_find_a_longer_one(hub: Hub) -> None:
+    connector = await hub.create_connector()
+    await hub.send(connector, [{"phone": "+493012345", "name": "Short"}, {"phone": "+4930123456", "name": "Long"}])
+
+    assert await found(hub, connector, phone="+493012345") == ["Short"]
+
+
 async def test_source_and_connector_narrow_the_list(hub: Hub) -> None:
     one, other = await hub.create_connector(), await hub.create_connector()
     await hub.send(one, {"phone": new_phone(), "name": "A", "source": "Google Ads"})
@@ -184,6 +191,7 @@ async def test_a_span_of_time_begins_with_from_and_ends_before_to(hub: Hub) -> N
     assert await found(hub, connector, to=at["B"]) == ["A"]
     assert await found(hub, connector, **{"from": at["A"], "to": at["C"]}) == ["B", "A"]
     assert await found(hub, connector, **{"from": elsewhere}) == ["C", "B"]
+    assert await found(hub, connector, **{"from": (there + timedelta(microseconds=1)).isoformat()}) == ["C"]
     assert await found(hub, connector, **{"from": at["B"].removesuffix("Z")}) == ["C", "B"]
     assert await found(hub, connector, **{"from": (there + timedelta(days=1)).date().isoformat()}) == []
     unescaped = await hub.api("GET", f"/api/leads?connectorId={connector.id}&from={elsewhere}")

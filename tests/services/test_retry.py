@@ -206,11 +206,12 @@ async def test_more_than_a_batch_is_processed(inside: Inside) -> None:
 
 
 async def test_the_sweep_finds_held_events_and_forgotten_jobs(inside: Inside) -> None:
-    connector, paused = await inside.create_connector(), await inside.create_connector()
-    for one in (connector, paused):
+    connector, paused, deleted = [await inside.create_connector() for _ in range(3)]
+    for one in (connector, paused, deleted):
         await connectors.pause(inside.hub, inside.caller, one.id)
         await inside.push(one, {"phone": new_phone()})
-    await inside.sql("UPDATE connectors SET status = 'active' WHERE id = :id", id=connector.id)
+    await inside.sql("UPDATE connectors SET status = 'active' WHERE id <> :id", id=paused.id)
+    await connectors.delete(inside.hub, inside.caller, deleted.id)
     job = await events.start_retry(inside.hub, inside.caller, EventFilter())
     await inside.sql("DELETE FROM procrastinate_jobs")
 
@@ -229,7 +230,7 @@ async def test_the_sweep_finds_held_events_and_forgotten_jobs(inside: Inside) ->
 
 async def many_failed(inside: Inside, count: int) -> UUID:
     connector = await inside.create_connector(field_mapping=ODD)
-    await inside.push(connector, [{"buyer": new_phone()} for _ in range(count)] + [{"buyer": "none"}])
+    await inside.push(connector, [{"buyer": "none"}] + [{"buyer": new_phone()} for _ in range(count)])
     await inside.change(connector, field_mapping={"buyer": "phoneNumber"})
     return connector.id
 
