@@ -32,9 +32,10 @@ class Plan:
     rounds: int = 3
     seconds: float = 4.0
     warm_up_seconds: float = 1.0
+    judges: bool = True
 
 
-QUICK = Plan(connections=(1, 16), rounds=1, seconds=0.3, warm_up_seconds=0.1)
+QUICK = Plan(connections=(1, 16), rounds=1, seconds=0.3, warm_up_seconds=0.1, judges=False)
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class _Target:
     last_answered: int = 0
     failures: dict[int, int] = field(default_factory=dict)
     figures: dict[int, list[Figures]] = field(default_factory=dict)
+    computed: dict[int, list[float]] = field(default_factory=dict)
     sent: range | None = None
 
 
@@ -72,7 +74,8 @@ def run(plan: Plan) -> bool:
         ]
         _measure(plan, targets, server_url)
         print(_table(plan, targets))
-        print(_goals(plan, targets))
+        if plan.judges:
+            print(_goals(plan, targets))
         return _check(targets)
 
 
@@ -104,13 +107,16 @@ def _measure(plan: Plan, targets: Sequence[_Target], server_url: str) -> None:
             settle(server_url)
             numbers = range(following, following + int(target.most_per_second * seconds) + connections)
             following = numbers.stop
+            before = target.server.cpu_seconds()
             found = load(
                 target.server, target.path, target.secret, numbers=numbers, connections=connections, seconds=seconds
             )
+            computed = target.server.cpu_seconds() - before
             _count(target, found)
             target.sent = numbers
             if name != "warm up":
                 target.figures.setdefault(connections, []).append(found)
+                target.computed.setdefault(connections, []).append(computed / max(1, found.answered) * 1e6)
     _say("")
 
 
@@ -167,18 +173,24 @@ def _has(connection: "psycopg.Connection[tuple[object, ...]]", column: str) -> b
 
 
 def _table(plan: Plan, targets: Sequence[_Target]) -> str:
-    lines = [
-        f"{'connections':>11}  {'server':<6}  {'rate/s':>8}  {'lowest-highest':>15}  {'p50 ms':>7}  {'p99 ms':>7}  of echo"
-    ]
+    form = "{:>11}  {:<6}  {:>8}  {:>15}  {:>7}  {:>7}  {:>6}  {:>7}"
+    lines = [form.format("connections", "server", "rate/s", "lowest-highest", "p50 ms", "p99 ms", "cpu us", "of echo")]
     echo = targets[-1]
     for connections in plan.connections:
         for target in targets:
             found = target.figures[connections]
             rates = [one.rate for one in found]
             lines.append(
-                f"{connections:>11}  {target.server.name:<6}  {median(rates):>8.0f}  "
-                f"{f'{min(rates):.0f}-{max(rates):.0f}':>15}  {median(one.p50_ms for one in found):>7.2f}  "
-                f"{median(one.p99_ms for one in found):>7.2f}  {_ratio(target, echo, connections):>6.0%}"
+                form.format(
+                    connections,
+                    target.server.name,
+                    f"{median(rates):.0f}",
+                    f"{min(rates):.0f}-{max(rates):.0f}",
+                    f"{median(one.p50_ms for one in found):.2f}",
+                    f"{median(one.p99_ms for one in found):.2f}",
+                    f"{median(target.computed[connections]):.0f}",
+                    f"{_ratio(target, echo, connections):.0%}",
+                )
             )
     return "\n".join(lines)
 
