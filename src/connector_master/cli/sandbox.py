@@ -1,0 +1,39 @@
+"""connector-master sandbox: stand-ins for the providers, to try everything without an account anywhere."""
+
+from typing import Annotated
+
+import typer
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one.")] = 8090,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Whoever reaches it can steer the sandbox.")
+    ] = "127.0.0.1",
+    hub: Annotated[
+        str, typer.Option(help="Where the hub runs, for pushes to an address that is only a path.")
+    ] = "http://127.0.0.1:8080",
+    seed: Annotated[int, typer.Option(help="Another seed brings other buyers.")] = 1,
+    every: Annotated[float | None, typer.Option(help="Let a buyer write each so many seconds.")] = None,
+) -> None:
+    """Serve stand-ins of the providers, with a page to steer them by."""
+    import socket
+
+    import uvicorn
+
+    from connector_master.cli.running import fail
+    from connector_master.sandbox.app import build
+
+    app = build(seed, hub=hub)
+    app.state.world.every_seconds = every
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        fail(f"Port {port} of {host} can't be listened on: {error.strerror}. Choose another with --port.", error)
+    at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    typer.echo(f"The sandbox is at {at}")
+    typer.echo("Let the hub take it for the providers by starting it with:")
+    for name in app.state.world.stand_ins:
+        typer.echo(f"  CONNECTOR_MASTER_{name.upper()}_URL={at}")
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
