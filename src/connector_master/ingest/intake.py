@@ -35,6 +35,8 @@ _MOST_WAITING = 20_000
 _RECORDS_ON_THE_LOOP = 50
 """More records than this in one body are made ready in a thread, so that others don't wait behind them."""
 _LONGEST_KEY = 200
+_REFUSALS = (psycopg.DataError, TypeError, UnicodeError)
+"""What a row meets that PostgreSQL does not take, or that holds text which can't even be written as JSON."""
 
 NO_OWNERS: Mapping[str, Source] = MappingProxyType({})
 
@@ -108,7 +110,7 @@ class Intake:
         rows = [row for item in items for row in item]
         try:
             stored = await self._writer.write(batch.store, rows)
-        except psycopg.DataError as error:
+        except _REFUSALS as error:
             if len(items) == 1 and len(rows) == 1:
                 return [await self._store_refused(rows[0], error)]
             # One poisoned record must not fail its neighbours: halve until it is alone.
@@ -133,9 +135,12 @@ class Intake:
             stored.extend(result)
         return stored
 
-    async def _store_refused(self, row: EventRow, error: psycopg.DataError) -> list[Stored]:
+    async def _store_refused(self, row: EventRow, error: Exception) -> list[Stored] | BaseException:
         log.error("record_refused_by_storage", event_id=str(row.columns["id"]), error=type(error).__name__)
-        return await self._writer.write(batch.store, [refused_row(row)])
+        try:
+            return await self._writer.write(batch.store, [refused_row(row)])
+        except _REFUSALS as again:
+            return again
 
 
 def refused_row(row: EventRow) -> EventRow:
