@@ -148,7 +148,7 @@ class MappingChange(Request):
 class Grace(Request):
     """How long the present secret stays valid."""
 
-    grace_hours: int = Field(default=GRACE_HOURS, ge=0, le=MAX_GRACE_HOURS)
+    grace_hours: int = Field(default=GRACE_HOURS, strict=True, ge=0, le=MAX_GRACE_HOURS)
 
 
 class SecretView(View):

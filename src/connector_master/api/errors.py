@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from connector_master.api.plumbing import routes_of
 from connector_master.model.problem import (
     FieldError,
     InvalidBody,
@@ -87,10 +88,20 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return problem_response(NotFound("There is no such address."))
     if error.status_code == 405:
-        return problem_response(MethodNotAllowed("This address does not take this method."), error.headers)
+        allowed = _methods_at(request) or (error.headers or {}).get("Allow", "")
+        return problem_response(MethodNotAllowed("This address does not take this method."), {"Allow": allowed})
     if error.status_code == 400:
         return problem_response(InvalidBody("The body can't be read.", remedy="Send a JSON object."))
     return await _unexpected(request, error)
+
+
+def _methods_at(request: Request) -> str:
+    # The framework names the methods of the first route that has this path; others of it take others. Where a route
+    # spells the path out, those that it fits by a parameter don't count, as in OpenAPI.
+    path = request.scope["path"]
+    routes = [route for route in routes_of(request.app) if route.path_regex.match(path)]
+    routes = [route for route in routes if route.path == path] or routes
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 async def _unstorable(request: Request, error: Exception) -> Response:

@@ -44,10 +44,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 permission = permission_of(route)
                 if permission is not None:
                     operation["x-permission"] = permission.value
+                elif "security" in operation:
+                    # It looks at its callers itself, and takes some without a key.
+                    operation["security"].append({})
                 # FastAPI's own validation answer, which ours replaces.
                 if "HTTPValidationError" in str(operation["responses"].get("422", "")):
                     del operation["responses"]["422"]
                 _add_what_the_guard_answers(method, operation)
+    schemas["NewConnector"]["properties"]["type"]["enum"] = list(registry())
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     for connector in registry().values():
