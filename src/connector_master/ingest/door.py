@@ -7,8 +7,10 @@ believed before its signature, nothing is answered with 2xx before its commit.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import uuid4
 
 import orjson
 import structlog
@@ -93,8 +95,10 @@ class Door:
         except _SenderGone:
             return
         except Exception:
-            log.exception("door_failed", door=door)
-            await _send(send, problem_answer(Problem("Something went wrong here; nothing was acknowledged.")))
+            error_id = uuid4().hex
+            log.exception("door_failed", door=door, error_id=error_id)
+            said = f"Something went wrong here; nothing was acknowledged. The log knows it as {error_id}."
+            await _send(send, problem_answer(Problem(said)))
 
     async def _receive(self, door: str, webhook_id: str, scope: Scope, receive: Receive) -> Answer:
         source = await self._find(webhook_id)
@@ -265,12 +269,17 @@ def _kept(headers: Mapping[str, str], source: Source) -> dict[str, str]:
     token_header = str(getattr(source.settings, "token_header", "")).lower()
     kept: dict[str, str] = {}
     for name, value in headers.items():
-        if name == token_header or any(word in name for word in _SECRET_WORDS):
+        if name == token_header or _may_hold_secret(name):
             continue
         kept[name[:100]] = value[:_LONGEST_HEADER].replace("\x00", "")
         if len(kept) == _MOST_HEADERS:
             break
     return kept
+
+
+@lru_cache(maxsize=2048)
+def _may_hold_secret(name: str) -> bool:
+    return any(word in name for word in _SECRET_WORDS)
 
 
 async def _send(send: Send, answer: Answer, problem: Problem | None = None) -> None:
