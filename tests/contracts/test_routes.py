@@ -170,6 +170,21 @@ async def test_a_body_that_is_no_object_is_a_problem(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(("role", "status"), [(None, 401), ("executive", 403)])
+async def test_a_body_that_is_no_json_does_not_go_before_the_question_who_calls(
+    hub: Hub, routes: list[Route], ids: dict[str, UUID], role: str | None, status: int
+) -> None:
+    wrong = []
+    for route in routes:
+        if route.takes_body and not route.is_door:
+            answer = await hub.api(
+                route.method, route.filled(ids), role=role, content=b"{", headers={"Content-Type": "application/json"}
+            )
+            if answer.status_code != status or fault_in(answer):
+                wrong.append(f"{route}: {answer.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
 async def test_a_repeated_or_unknown_query_parameter_is_refused_by_name(
     hub: Hub, routes: list[Route], ids: dict[str, UUID]
 ) -> None:

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
-from connector_master.api.plumbing import routes_of
+from connector_master.api.plumbing import refuse_whoever_may_not, routes_of
 from connector_master.model.problem import (
     FieldError,
+    Forbidden,
     InvalidBody,
     InvalidRequest,
     MethodNotAllowed,
@@ -67,6 +68,11 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
     if any(fault["type"] == "json_invalid" for fault in faults):
+        # The framework reads the body before it asks who calls.
+        try:
+            await refuse_whoever_may_not(request)
+        except (Unauthenticated, Forbidden) as refusal:
+            return problem_response(refusal)
         return problem_response(InvalidBody("The body is not valid JSON.", remedy="Send a JSON object."))
     errors = [FieldError(_field(fault["loc"]), _message(fault)) for fault in faults[:100]]
     return problem_response(InvalidRequest("Some fields of the request are wrong.", errors=errors))

@@ -35,19 +35,33 @@ def allow(permission: Permission) -> Any:
         hub: HubDependency,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        ip = request.client.host if request.client else ""
-        if credentials is None:
-            raise Unauthenticated("No API key came with this request.")
-        found = await authentication.caller_for_key(hub.engine, credentials.credentials, ip)
-        if not found.may(permission):
-            await authentication.note_refusal(
-                hub.engine, found, f"Refused: {permission.value}", {"permission": permission.value}
-            )
-            raise Forbidden("Your role does not allow this.")
-        return found
+        return await _admitted(request, hub, permission, credentials)
 
     caller.permission = permission  # type: ignore[attr-defined]
     return Depends(caller)
+
+
+async def refuse_whoever_may_not(request: Request) -> None:
+    """Raise Unauthenticated or Forbidden as the request's route would: for requests that end before it is asked."""
+    route = request.scope.get("route")
+    permission = permission_of(route) if isinstance(route, APIRoute) else None
+    if permission is not None:
+        await _admitted(request, await _hub(request), permission, await _bearer(request))
+
+
+async def _admitted(
+    request: Request, hub: Hub, permission: Permission, credentials: HTTPAuthorizationCredentials | None
+) -> Caller:
+    ip = request.client.host if request.client else ""
+    if credentials is None:
+        raise Unauthenticated("No API key came with this request.")
+    found = await authentication.caller_for_key(hub.engine, credentials.credentials, ip)
+    if not found.may(permission):
+        await authentication.note_refusal(
+            hub.engine, found, f"Refused: {permission.value}", {"permission": permission.value}
+        )
+        raise Forbidden("Your role does not allow this.")
+    return found
 
 
 def permission_of(route: APIRoute) -> Permission | None:
