@@ -191,7 +191,7 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
         row = await _held(connection, caller, id_)
         connector = registry()[row.type]
         before = settings_of(connector, row.settings)
-        merged = _merged(row.settings, changes.get("settings", {}))
+        merged = _merged(connector.settings, row.settings, changes.get("settings", {}))
         form = _form(connector.settings, merged, "settings")
         changed = replace(
             row,
@@ -603,9 +603,17 @@ def _attribute(model: type[Form], alias: str) -> str:
     return next((name for name, field in model.model_fields.items() if field.alias == alias), alias)
 
 
-def _merged(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**stored, **changes}
-    return {name: value for name, value in merged.items() if value is not None or name not in changes}
+def _merged(form: type[Form], stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is stored with the changes over it; null puts a setting back to its default.
+
+    What an older release stored and the form lacks is dropped; what a change names and the form lacks stays, so that it
+    is refused by name, null or not.
+    """
+    known = {field.alias or name for name, field in form.model_fields.items()}
+    merged = {name: value for name, value in stored.items() if name in known} | dict(changes)
+    return {
+        name: value for name, value in merged.items() if value is not None or name not in changes or name not in known
+    }
 
 
 def _audited(row: ConnectorRow) -> dict[str, Any]:
