@@ -2,9 +2,23 @@
 
 import logging
 import sys
-from typing import Literal
+from traceback import extract_tb
+from typing import Any, Literal
 
 import structlog
+
+_LONGEST_CHAIN = 5
+
+
+def _places(error: structlog.typing.ExcInfo) -> str:
+    """Return where an exception came from: types and lines, no message and no values, which may hold secrets."""
+    chain: list[str] = []
+    one: BaseException | None = error[1]
+    while one is not None and len(chain) < _LONGEST_CHAIN:
+        lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in extract_tb(one.__traceback__)]
+        chain.append("\n  ".join([type(one).__qualname__, *lines]))
+        one = one.__cause__ or one.__context__
+    return "\ncaused by ".join(chain)
 
 
 def set_up_logs(style: Literal["console", "json"]) -> None:
@@ -15,8 +29,8 @@ def set_up_logs(style: Literal["console", "json"]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor
+    shared.append(structlog.processors.ExceptionRenderer(_places))
     if style == "json":
-        shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -26,4 +40,13 @@ def set_up_logs(style: Literal["console", "json"]) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Places("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _Places(logging.Formatter):
+    """Lines of libraries, their exceptions as ours."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the standard library's name)
+        return _places(ei)

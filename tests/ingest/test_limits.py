@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -125,9 +126,7 @@ async def test_the_bucket_fills_up_again_with_time_and_never_beyond_a_minute_s_w
 async def test_a_limit_that_is_lowered_counts_at_once(limits: Limits, workspace: UUID) -> None:
     one = source(workspace, 1000)
     assert await passes(limits, one)
-    lowered = Source(
-        **{name: getattr(one, name) for name in Source.__slots__} | {"settings": Settings(rate_limit_per_minute=1)}
-    )
+    lowered = replace(one, settings=Settings(rate_limit_per_minute=1))
 
     assert [await passes(limits, lowered) for _ in range(2)] == [True, False]
 

@@ -5,6 +5,7 @@ the mapping finds them, or guesses. Most senders can't sign, so signatures are o
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from re import compile as pattern
 from typing import Literal, Self
 
@@ -56,6 +57,16 @@ class Settings(LeadSettings):
         description="Where in a body the list of leads lies, such as data.leads. Empty: the body is the lead.",
     )
 
+    @cached_property
+    def policy(self) -> Policy:
+        """The settings as signatures.py takes them."""
+        return Policy(
+            scheme=self.signature_scheme,
+            is_required=self.signature == "required",
+            token_header=self.token_header.lower(),
+            token_parameter=self.token_parameter,
+        )
+
     @model_validator(mode="after")
     def _can_be_satisfied(self) -> Self:
         if self.signature == "required" and self.signature_scheme == "none":
@@ -83,13 +94,7 @@ _CALENDLY_EVENTS = ("invitee.", "invitee_no_show.", "routing_form_submission.")
 
 def verify(push: Push, secrets: Secrets, settings: Settings) -> Verified:
     """Return how the push was verified; raises InvalidSignature."""
-    policy = Policy(
-        scheme=settings.signature_scheme,
-        is_required=settings.signature == "required",
-        token_header=settings.token_header.lower(),
-        token_parameter=settings.token_parameter,
-    )
-    return verify_push(push, secrets, policy)
+    return verify_push(push, secrets, settings.policy)
 
 
 def presents_secret(settings: Settings) -> bool:

@@ -1,7 +1,7 @@
 """A source: everything the door needs to know of one connector, made ready once and cached."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from connector_master.connectors.connector import Connector, Secrets
@@ -42,6 +42,12 @@ class Source:
     profile: Profile
     is_paused: bool
     account: str | None = None
+    _lasting: Secrets | None = field(init=False, default=None, repr=False)
+    """All secrets, made ready once, where none of them ends by itself."""
+
+    def __post_init__(self) -> None:
+        if all(one.valid_until is None for one in (*self.secrets, *self.verify_tokens)):
+            object.__setattr__(self, "_lasting", self._live(datetime.now(UTC)))
 
     def reason_to_ignore(self, record: Record) -> str | None:
         """Return why `record` can't be a lead here: it is none by itself, or it came to an account that is not ours."""
@@ -51,6 +57,11 @@ class Source:
 
     def secrets_at(self, now: datetime) -> Secrets:
         """Return the secrets that count at `now`: a previous one not a second longer than promised."""
+        if self._lasting is not None:
+            return self._lasting
+        return self._live(now)
+
+    def _live(self, now: datetime) -> Secrets:
         live = [one for one in self.secrets if one.counts_at(now)]
         tokens = [one for one in self.verify_tokens if one.counts_at(now)]
         return Secrets(

@@ -42,6 +42,12 @@ class Path:
     literals: tuple[tuple[tuple[int, str], ...], ...]
     folded: tuple[tuple[tuple[int, str], ...], ...]
 
+    @property
+    def plain(self) -> str | None:
+        """The key that the whole path is, if that is how it would be tried first."""
+        after, key = self.literals[0][0] if self.literals[0] else (0, "")
+        return key if after == len(self.steps) else None
+
 
 _Written = tuple[Key | Selection, int, int]
 

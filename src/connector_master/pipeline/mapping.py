@@ -26,6 +26,7 @@ class Source:
 
     path: Path
     expression: Expression | None = None
+    plain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _entries(mapping: FieldMapping, errors: list[FieldError]) -> Iterator[tuple[
             except InvalidExpression as error:
                 errors.append(FieldError(f"{place}.transform", str(error)))
         if path is not None and len(errors) == faults:
-            yield text, spec["field"], Source(path, expression), combine
+            yield text, spec["field"], Source(path, expression, path.plain), combine
 
 
 def _expression(transform: object) -> Expression:

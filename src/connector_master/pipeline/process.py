@@ -121,10 +121,22 @@ def _mapping_for(record: dict[str, Json], profile: Profile) -> CompiledMapping:
 class _Making:
     """One lead in the making. With `gathers` problems are collected instead of ending it."""
 
-    __slots__ = ("attributes", "gathers", "keeper", "mapping", "problems", "profile", "reader", "targets", "warnings")
+    __slots__ = (
+        "attributes",
+        "gathers",
+        "keeper",
+        "mapping",
+        "plain",
+        "problems",
+        "profile",
+        "reader",
+        "targets",
+        "warnings",
+    )
 
     def __init__(self, reader: Reader, mapping: CompiledMapping, profile: Profile, *, gathers: bool = False) -> None:
         self.reader = reader
+        self.plain: Mapping[str, Json] = {} if gathers or not isinstance(reader.record, dict) else reader.record
         self.mapping = mapping
         self.targets: Mapping[str, Target] = mapping.targets
         self.profile = profile
@@ -176,7 +188,10 @@ class _Making:
         """Return what the target's sources hold, after their transforms, without what is empty."""
         values: list[Json] = []
         for source in target.sources:
-            value = self.reader.read(source.path)
+            # Most paths are a key of the record that holds text; the reader is for all others, and takes note of what is used.
+            value = self.plain.get(source.plain) if source.plain is not None else None
+            if type(value) is not str:
+                value = self.reader.read(source.path)
             if source.expression is not None and (is_filled(value) or not source.expression.needs_value):
                 try:
                     value = source.expression.evaluate(value, self.reader.record)

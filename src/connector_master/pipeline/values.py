@@ -33,10 +33,16 @@ _ADDRESS_PARTS: Mapping[str, Sequence[str]] = {
 }
 
 
+_LONGEST_NULL = 12
+"""A text longer than this is not taken for a padded "null"."""
+
+
 def is_filled(value: Json) -> bool:
     """Tell whether there is anything in `value`: blanks and the text "null" are nothing."""
     if isinstance(value, str):
-        return not (not value or value.isspace() or (len(value) < 12 and value.strip().lower() == "null"))
+        if not value or value.isspace():
+            return False
+        return len(value) > _LONGEST_NULL or "ull" not in value.lower() or value.strip().lower() != "null"
     if isinstance(value, (list, dict)):
         return any(is_filled(one) for one in (value if isinstance(value, list) else value.values()))
     return value is not None

@@ -34,6 +34,8 @@ def clean_text(value: str) -> str:
         value = _composed(value)
     elif not value.isprintable():
         value = _JUNK.sub("", value)
+    elif _is_neat(value):
+        return value
     return " ".join(value.split())
 
 
@@ -49,9 +51,16 @@ def clean_lines(value: str) -> str:
         value = _composed(value)
     elif not value.isprintable():
         value = _JUNK.sub("", value)
+    else:
+        return value if _is_neat(value) else " ".join(value.split())
     lines = _LINE_END.sub("\n", value).split("\n")
     text = "\n".join(" ".join(line.split()) for line in lines)
     return _EMPTY_LINES.sub("\n\n", text).strip("\n")
+
+
+def _is_neat(value: str) -> bool:
+    """Tell whether printable ASCII has no blank too many: what most texts are, so it is asked first."""
+    return "  " not in value and value[:1] != " " and value[-1:] != " "
 
 
 def _composed(value: str) -> str:
