@@ -64,24 +64,24 @@ def verify_push(push: Push, secrets: Secrets, policy: Policy) -> Verified:
             if header in push.headers:
                 name, check = _CHECKS[header]
                 if not check(push, secrets.texts):
-                    _refuse()
+                    refuse()
                 verified_by = verified_by or name
     elif policy.scheme in _HEADERS:
         for header in _HEADERS[policy.scheme]:
             if header in push.headers:
                 if not _CHECKS[header][1](push, secrets.texts):
-                    _refuse()
+                    refuse()
                 verified_by = policy.scheme
     if policy.scheme in ("auto", "token-header") and policy.token_header in push.headers:
         if not token(_header_token(push, policy.token_header), secrets):
-            _refuse()
+            refuse()
         verified_by = verified_by or "token-header"
     if policy.scheme in ("auto", "token-query") and policy.token_parameter in push.query:
         if not token(push.query[policy.token_parameter].encode("utf-8", "surrogatepass"), secrets):
-            _refuse()
+            refuse()
         verified_by = verified_by or "token-query"
     if verified_by is None and policy.is_required:
-        _refuse()
+        refuse()
     return Verified(verified_by or "unsigned", delivery_id(push.headers))
 
 
@@ -98,8 +98,8 @@ def x_webhook_signature(push: Push, secrets: Sequence[str]) -> bool:
     return _is_hex(push.headers["x-webhook-signature"], "sha256=", push.body, _texts(secrets))
 
 
-def github(push: Push, secrets: Sequence[str]) -> bool:
-    """GitHub: `sha256=` and the hex HMAC of the body. The old SHA-1 header alone proves nothing."""
+def hub_signature(push: Push, secrets: Sequence[str]) -> bool:
+    """GitHub and Meta: `sha256=` and the hex HMAC of the body. The old SHA-1 header alone proves nothing."""
     return _is_hex(push.headers.get("x-hub-signature-256", ""), "sha256=", push.body, _texts(secrets))
 
 
@@ -155,13 +155,18 @@ def token(presented: bytes, secrets: Secrets) -> bool:
     return any(compare_digest(hashed, one) for one in known)
 
 
+def refuse() -> Never:
+    """Refuse a push in the words that all refusals share."""
+    raise InvalidSignature("The signature or token is wrong or missing.")
+
+
 _CHECKS: Mapping[str, tuple[SchemeName, Check]] = MappingProxyType(
     {
         "x-webhook-signature": ("x-webhook-signature", x_webhook_signature),
         "webhook-signature": ("standard-webhooks", standard_webhooks),
         "svix-signature": ("standard-webhooks", svix),
-        "x-hub-signature-256": ("github", github),
-        "x-hub-signature": ("github", github),
+        "x-hub-signature-256": ("github", hub_signature),
+        "x-hub-signature": ("github", hub_signature),
         "stripe-signature": ("stripe", stripe),
         "x-shopify-hmac-sha256": ("shopify", shopify),
         "typeform-signature": ("typeform", typeform),
@@ -177,15 +182,14 @@ _HEADERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-def _refuse() -> Never:
-    raise InvalidSignature("The signature or token is wrong or missing.")
-
-
 def _is_hex(presented: str, prefix: str, signed: bytes, keys: Iterable[bytes]) -> bool:
     if not presented.startswith(prefix):
         return False
     given = _bytes(presented[len(prefix) :].lower())
-    return any(compare_digest(given, digest(key, signed, "sha256").hex().encode()) for key in keys)
+    for key in keys:
+        if compare_digest(given, digest(key, signed, "sha256").hex().encode()):
+            return True
+    return False
 
 
 def _is_base64(presented: str, prefix: str, signed: bytes, keys: Iterable[bytes]) -> bool:

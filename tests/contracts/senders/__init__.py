@@ -14,12 +14,15 @@ class Sender:
 
     `enquiry` gives, from a phone number (None: without any) and an id of the sender's own, a payload and the headers
     that go with it: the same id again is the same event. `sign` gives the headers that prove a body; `strict` are the
-    settings under which an unsigned one is refused. Both are left out where the provider can't sign.
+    settings under which an unsigned one is refused. Both are left out where the provider can't sign. `secret` is the
+    provider's own, with which it signs, where we make none; `credentials` tell it to the connector.
     """
 
     enquiry: Callable[[str | None, str], tuple[dict[str, Any], Headers]]
     sign: Callable[[bytes, str], Headers] | None = None
     strict: Mapping[str, Any] = field(default_factory=dict)
+    secret: str | None = None
+    credentials: Mapping[str, Any] = field(default_factory=dict)
 
 
 def sender_of(type_: str) -> Sender:
