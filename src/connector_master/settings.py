@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, SecretStr, create_model, field_valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "CONNECTOR_MASTER_"
+_POSTGRESQL = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _SOURCES = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
 
@@ -69,6 +70,13 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(_POSTGRESQL):
+            raise ValueError("must begin with postgresql://")
+        return value
 
     @property
     def address(self) -> str:

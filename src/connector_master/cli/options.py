@@ -41,7 +41,10 @@ def read_addresses(defaults: Mapping[str, str]) -> dict[str, str]:
 def _refuse(error: "ValidationError") -> NoReturn:
     from connector_master.settings import PREFIX
 
-    faults = [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+    faults = [
+        f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+    ]
     fail("These settings are wrong:\n  " + "\n  ".join(faults), error)
 
 
