@@ -21,6 +21,8 @@ from connector_master.storage.engine import conninfo, create_engine, driver_url
 from connector_master.storage.ids import new_id
 from connector_master.storage.migrate import migrate
 from tests.support.hub import Hub, Process
+from tests.support.sandbox import _sandbox_process as _sandbox_process
+from tests.support.sandbox import sandbox as sandbox
 
 
 @pytest.fixture(scope="session")

@@ -17,23 +17,22 @@ def sandbox(
     every: Annotated[float | None, typer.Option(help="Let a buyer write each so many seconds.")] = None,
 ) -> None:
     """Serve stand-ins of the providers, with a page to steer them by."""
-    import socket
-
     import uvicorn
 
     from connector_master.cli.running import fail
     from connector_master.sandbox.app import build
+    from connector_master.server import listen
 
     app = build(seed, hub=hub)
     app.state.world.every_seconds = every
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family)
+        listener = listen(host, port)
     except OSError as error:
         fail(f"Port {port} of {host} can't be listened on: {error.strerror}. Choose another with --port.", error)
-    at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+    at = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
     typer.echo(f"The sandbox is at {at}")
     typer.echo("Let the hub take it for the providers by starting it with:")
-    for name in app.state.world.stand_ins:
-        typer.echo(f"  CONNECTOR_MASTER_{name.upper()}_URL={at}")
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+    for stand_in in app.state.world.stand_ins.values():
+        for setting in stand_in.address_settings:
+            typer.echo(f"  CONNECTOR_MASTER_{setting}={at}")
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])

@@ -70,3 +70,15 @@ class LeadSettings(Form):
         title="Duplicates",
         description="When an enquiry counts as one more from a known lead instead of a new lead.",
     )
+
+
+class PullSettings(LeadSettings):
+    """Settings that every source has which is asked on a schedule."""
+
+    sync_interval_minutes: int = Field(
+        default=15,
+        ge=5,
+        le=120,
+        title="Minutes between syncs",
+        description="How often the provider is asked for new enquiries, counted from the end of the last time.",
+    )

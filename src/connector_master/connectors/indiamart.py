@@ -1,52 +1,40 @@
-"""IndiaMART: buyers' enquiries, pushed by Lead Manager's Push API (docs/connectors/indiamart.md).
+"""IndiaMART: buyers' enquiries, pushed by Lead Manager's Push API, or pulled (docs/connectors/indiamart.md).
 
 It can't sign, so the address is the secret. It switches Push off after about 48 hours of answers other than 200, so
 whatever could be stored is answered 200, also a lead without a phone: the answer's body says what became of it.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from connector_master.connectors.answers import one, several
 from connector_master.connectors.connector import Connector, MappingTarget
-from connector_master.connectors.forms import Form, LeadSettings, Secret
-from connector_master.connectors.identity import bounded
+from connector_master.connectors.forms import PullSettings
+from connector_master.connectors.indiamart_pull import BASE, IST, LIMITS, Credentials, enquiry, limits_for, pull, test
 from connector_master.model.event import Answer, Outcome, Push, Record
 from connector_master.model.json import Json
 from connector_master.model.json_text import enter_text
 from connector_master.model.problem import InvalidBody
 
 
-class Settings(LeadSettings):
-    """Nothing of its own yet."""
+class Settings(PullSettings):
+    """When the Pull API is asked for what Push may have missed. It needs the Mobile Key."""
 
-
-class Credentials(Form):
-    """What the Pull API will need; Push works without."""
-
-    glid: str | None = Field(
-        default=None,
-        max_length=40,
-        title="GLID",
-        description="Your seller number at IndiaMART, as Lead Manager shows it.",
+    pull_fallback: bool = Field(
+        default=False,
+        title="Pull as well",
+        description="Also ask IndiaMART for enquiries on a schedule, besides receiving its pushes.",
     )
-    mobile_key: Secret | None = Field(
-        default=None,
-        title="Mobile Key",
-        description="The CRM key from Lead Manager, for pulling enquiries that a push has missed.",
-        json_schema_extra={"secret": True},
-    )
-    mobile: str | None = Field(
-        default=None,
-        max_length=40,
-        title="Registered mobile number",
-        description="Only for the old Pull API: the mobile number of your IndiaMART account.",
+    catch_up_after_hours: int | None = Field(
+        default=24,
+        ge=1,
+        le=720,
+        title="Catch up after hours of silence",
+        description="When nothing was pushed for this many hours, ask IndiaMART until pushes come again. Empty: never.",
     )
 
-
-IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
 MAPPING: dict[str, MappingTarget] = {
     "SENDER_MOBILE": "phoneNumber",
@@ -77,8 +65,6 @@ MAPPING: dict[str, MappingTarget] = {
     "CALL_DURATION": "attributes.callDuration",
 }
 
-_BLANK_IDS = frozenset({"", "null", "none"})
-
 
 def records(body: Json, push: Push, settings: Settings) -> Sequence[Record]:
     """Return the enquiries of a push in any of the shapes seen; what is none becomes an ignored record, never nothing.
@@ -97,16 +83,34 @@ def acknowledge(outcomes: Sequence[Outcome], is_list: bool) -> Answer:
     return Answer(200, {"CODE": 200, "STATUS": "SUCCESS", **body})
 
 
+def pulls_when(settings: Settings, created_at: datetime, last_push: datetime | None, now: datetime) -> bool:
+    """Return whether to ask as well: always where that is set, else once pushes have stopped for too long."""
+    if settings.pull_fallback:
+        return True
+    if settings.catch_up_after_hours is None:
+        return False
+    return now - (last_push or created_at) >= timedelta(hours=settings.catch_up_after_hours)
+
+
 connector = Connector(
     type="indiamart",
     title="IndiaMART",
-    summary="Buyers' enquiries from IndiaMART, as they come (Push API).",
+    summary="Buyers' enquiries from IndiaMART, as they come (Push API), and what pushes miss (Pull API).",
     auth="none",
     settings=Settings,
     credentials=Credentials,
     mapping=MAPPING,
     records=records,
     acknowledge=acknowledge,
+    base=BASE,
+    base_setting="INDIAMART_URL",
+    pull=pull,
+    limits=LIMITS,
+    limits_for=limits_for,
+    limit_key=lambda credentials: credentials.mobile_key or "",
+    pull_needs=("mobileKey",),
+    pulls_when=pulls_when,
+    test=test,
     door="indiamart",
     unsigned_by_nature=True,
     zone=IST,
@@ -122,30 +126,16 @@ def _enquiries(value: Json, unwraps: int) -> Iterator[Record]:
     elif isinstance(inside, list) or _inside(inside) is not None:
         yield from _enquiries(inside, unwraps - 1)
     elif isinstance(inside, dict) and inside:
-        yield _enquiry(inside)
+        yield enquiry(inside)
     elif isinstance(value, dict) and _is_enquiry(value):
-        yield _enquiry(value)
+        yield enquiry(value)
     else:
         yield Record(value, ignored="unrecognized")
 
 
 def _element(value: Json) -> Record:
     # In a list every object is a lead: one that lacks all we know fails visibly instead of being passed over.
-    return _enquiry(value) if isinstance(value, dict) and value else Record(value, ignored="unrecognized")
-
-
-def _enquiry(value: dict[str, Json]) -> Record:
-    return Record(value, external_id=_external_id(value.get("UNIQUE_QUERY_ID")))
-
-
-def _external_id(value: Json) -> str | None:
-    """Return the id, sent as text or as a number, as text."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    text = str(value).strip()
-    return None if text.lower() in _BLANK_IDS else bounded(text)
+    return enquiry(value) if isinstance(value, dict) and value else Record(value, ignored="unrecognized")
 
 
 def _inside(value: Json) -> Json:

@@ -58,6 +58,7 @@ class IndiaMart(StandIn):
     title = "IndiaMART"
     summary = "Pushes enquiries, and gives them out at most once in five minutes per key."
     pushes = True
+    address_settings = ("INDIAMART_URL",)
     faults: ClassVar[Mapping[str, str]] = COMMON_FAULTS | {
         "key_expired": "refuses every key (CODE 401)",
         "rate_limit": "says that it was called too soon (CODE 429)",

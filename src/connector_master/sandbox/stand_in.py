@@ -1,7 +1,6 @@
 """What every stand-in has: its book of enquiries, faults to switch on, settings, and a record of who called."""
 
 import asyncio
-import secrets
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -43,15 +42,16 @@ class Entry:
 
 
 class StandIn:
-    """One provider. A subclass gives facts and `routes`; what it pushes, if it does, goes through `push`.
+    """One provider. A subclass gives facts, `routes` and `show`; what it pushes, if it does, `push_request`.
 
-    `faults` says for each what it does. `settings` are the defaults of what can be set. `secrets` are settings that the
-    state shows only as set or not.
+    `address_settings` are the hub's settings that name its address. `faults` says for each what it does. `settings` are the
+    defaults of what can be set.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str] = ""
+    address_settings: ClassVar[tuple[str, ...]] = ()
     faults: ClassVar[Mapping[str, str]] = COMMON_FAULTS
     settings: ClassVar[Mapping[str, Any]] = {}
     pushes: ClassVar[bool] = False
@@ -197,11 +197,6 @@ class StandIn:
             "pushed": dict(self.pushed),
             "lastPush": self.last_push,
         }
-
-
-def new_key() -> str:
-    """Return a key that this sandbox knows: it begins with `sandbox`."""
-    return f"sandbox{secrets.token_hex(12)}"
 
 
 _MEASURED = frozenset({"slow", "late"})

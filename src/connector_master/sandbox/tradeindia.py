@@ -40,6 +40,7 @@ class TradeIndia(StandIn):
     name = "tradeindia"
     title = "TradeIndia"
     summary = "Is asked day by day, in pages; pushes nothing."
+    address_settings = ("TRADEINDIA_URL",)
     faults: ClassVar[Mapping[str, str]] = COMMON_FAULTS | {
         "key_expired": "refuses every key, and claims maintenance (HTTP 403)",
         "rate_limit": "says that there were too many requests (HTTP 429)",
