@@ -93,7 +93,6 @@ def test_every_connector_is_documented_with_its_settings(type_: str) -> None:
 
     assert [name for name in fields if f"`{name}" not in text] == []
     assert connector.base_setting is None or f"`{PREFIX}{connector.base_setting}`" in text
-    assert f"(docs/connectors/{type_}.md)" in page("README.md")
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
