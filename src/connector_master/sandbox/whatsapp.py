@@ -66,7 +66,7 @@ class WhatsApp(StandIn):
         "appSecret": "sandbox-app-secret-0123456789abcdef",
         "phoneNumberId": "106540352242922",
         "businessAccountId": "102290129340398",
-        "displayPhoneNumber": "+91 90000 00000",
+        "displayPhoneNumber": "+91 80000 00000",
         "verifiedName": "Example Traders",
         "status": "CONNECTED",
         "platformType": "CLOUD_API",
@@ -104,7 +104,7 @@ class WhatsApp(StandIn):
         else:
             messages = [_message(entry, one, kind)]
             contact = _contact(one, hides_number=kind == "username")
-            changes = [self._change(contacts=[contact], messages=messages * (2 if self.fault("duplicates") else 1))]
+            changes = [self._change(contacts=[contact], messages=messages)]
         return {
             "object": "whatsapp_business_account",
             "entry": [{"id": self.set["businessAccountId"], "changes": changes}],
@@ -114,8 +114,12 @@ class WhatsApp(StandIn):
         """Return the signed body on its way to the callback, None without one or while the app is not subscribed."""
         if not self.set["pushTo"] or self.fault("unsubscribed"):
             return None
+        shown = self.show(entry)
+        if self.fault("duplicates"):
+            for change in shown["entry"][0]["changes"]:
+                change["value"].update(messages=change["value"].get("messages", []) * 2)
         # Meta escapes everything but ASCII, and slashes.
-        body = json.dumps(self.show(entry), separators=(",", ":")).replace("/", "\\/").encode()
+        body = json.dumps(shown, separators=(",", ":")).replace("/", "\\/").encode()
         headers = {"Content-Type": "application/json"}
         if not self.fault("unsigned"):
             secret = "another secret" if self.fault("wrong_signature") else str(self.set["appSecret"])
