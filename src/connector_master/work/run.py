@@ -36,6 +36,9 @@ async def run_worker(app: App, stop: asyncio.Event | None = None) -> None:
                 await _run_once(app, stop)
         except Exception as error:
             log.warning("worker_failed", error=type(error).__name__)
+            # A worker that fails while it is being cancelled must not hide that nobody wants it any more.
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError from error
         else:
             if not stop.is_set():
                 log.warning("worker_returned")
