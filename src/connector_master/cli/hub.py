@@ -69,6 +69,7 @@ def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, log_format:
 
 def _run(settings: "Settings", *, serves: bool, works: bool, owns: bool) -> None:
     import asyncio
+    import signal
     from contextlib import suppress
 
     from connector_master.logs import set_up_logs
@@ -103,6 +104,9 @@ def _run(settings: "Settings", *, serves: bool, works: bool, owns: bool) -> None
     except Problem as problem:
         fail(f"{problem.detail} {problem.remedy}", problem)
     finally:
+        # Who asks again is not to kill PostgreSQL while it ends in its own time.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         if embedded is not None:
             embedded.stop()
 
