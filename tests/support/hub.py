@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -96,18 +97,25 @@ class Process:
         )
         self.lines: list[str] = []
         self.address = ""
+        self._reading: threading.Thread | None = None
 
     def wait_ready(self) -> Self:
-        """Read what it prints until it says that it is ready."""
+        """Read what it prints until it says that it is ready; go on reading, for a full pipe would stop it."""
         assert self.popen.stdout is not None
         for line in self.popen.stdout:
             self.lines.append(line.rstrip())
             if found := re.search(r"is ready at (\S+)", line):
                 self.address = found[1]
-                return self
-            if "is working" in line:
+            if found or "is working" in line:
+                self._reading = threading.Thread(target=self._read, daemon=True)
+                self._reading.start()
                 return self
         raise AssertionError(f"it ended with {self.popen.wait()}:\n" + "\n".join(self.lines))
+
+    def _read(self) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.lines.append(line.rstrip())
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -119,11 +127,12 @@ class Process:
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
         try:
-            output, _ = self.popen.communicate(timeout=30)
+            self.popen.wait(30)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             raise
-        self.lines += output.splitlines()
+        if self._reading is not None:
+            self._reading.join(5)
         return self.popen.returncode
 
 
