@@ -17,7 +17,7 @@ from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS
 from connector_master.storage.partitions import drop_partitions, make_partitions
 
-STALLED_SECONDS = 30.0
+STALLED_SECONDS = 20.0
 """A worker that gave no sign for this long is taken for dead."""
 _OLD_JOB_HOURS = 7 * 24
 _LOCK_SECONDS = 3
@@ -63,7 +63,7 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     async def schedule_syncs(timestamp: int) -> None:
         await syncs.schedule_due(hub)
 
-    @app.periodic(cron="* * * * * */30")
+    @app.periodic(cron="* * * * * */10")
     @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")
     async def rescue(timestamp: int) -> None:
         await rescue_stalled(app, STALLED_SECONDS)
