@@ -26,7 +26,7 @@ from connector_master.sandbox.app import build
 from connector_master.sandbox.whatsapp import WhatsApp
 from connector_master.services.sources import profile_of
 from tests.connectors.builders import push
-from tests.support.hub import Hub
+from tests.support.hub import Hub, new_phone
 
 CLOCK = datetime(2026, 10, 12, 10, 30, tzinfo=UTC)
 SECRET = WhatsApp.settings["appSecret"]
@@ -193,12 +193,14 @@ async def test_it_asks_the_callback_before_it_takes_it_and_then_sends_there(hub:
         return (await meta.http.post("/v25.0/12345/subscriptions", data=form | {"access_token": app})).status_code
 
     refused, taken = await subscribe("wrong"), await subscribe(made.view["verifyToken"])
-    statuses = [await meta.stand_in.push(meta.stand_in.add()) for _ in range(14)]
+    # Tests share the hub, and samples have the same phones as the sandbox's people.
+    written = [meta.stand_in.add(fields={"phone": new_phone()}) for _ in range(14)]
+    statuses = [await meta.stand_in.push(entry) for entry in written]
     found = (await hub.api("GET", f"/api/events?connectorId={made.id}&limit=50")).json()["items"]
     await meta.http.aclose()
     await meta.world.http.aclose()
 
     assert (refused, taken) == (400, 200)
     assert statuses == [200] * 14
-    assert sorted({event["status"] for event in found} - {"duplicate"}) == ["created", "failed"]
+    assert {event["status"] for event in found} == {"created", "failed"}
     assert len(found) == 14
