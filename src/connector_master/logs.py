@@ -10,10 +10,10 @@ import structlog
 _LONGEST_CHAIN = 5
 
 
-def _places(error: structlog.typing.ExcInfo) -> str:
+def _places(exc_info: structlog.typing.ExcInfo) -> str:
     """Return where an exception came from: types and lines, no message and no values, which may hold secrets."""
     chain: list[str] = []
-    one: BaseException | None = error[1]
+    one: BaseException | None = exc_info[1]
     while one is not None and len(chain) < _LONGEST_CHAIN:
         lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in extract_tb(one.__traceback__)]
         chain.append("\n  ".join([type(one).__qualname__, *lines]))

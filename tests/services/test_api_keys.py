@@ -90,7 +90,9 @@ async def test_an_expired_key_fails(database: AsyncEngine, admin: Caller) -> Non
     assert (await api_keys.get(database, admin, made.stored.id)).status == "expired"
 
 
-@pytest.mark.parametrize("key", ["", "cmk_", "x" * 5000, "\ud800", mint().key])
+@pytest.mark.parametrize(
+    "key", ["", "cmk_", "x" * 5000, "\ud800", mint().key], ids=["none", "prefix", "long", "surrogate", "unknown"]
+)
 async def test_anything_else_is_unauthenticated_in_the_same_words(database: AsyncEngine, key: str) -> None:
     with pytest.raises(Unauthenticated, match="not one of ours"):
         await caller_for_key(database, key, IP)

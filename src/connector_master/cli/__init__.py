@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from connector_master.cli import api_keys, configuration, doctor, hub, migrating, sandbox, send, users
+from connector_master.cli import api_keys, configuration, demo, doctor, hub, migrating, sandbox, send, users
 
 app = typer.Typer(
     name="connector-master",
@@ -23,6 +23,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(api_keys.app, name="api-key")
 app.command("send")(send.send)
 app.command("sandbox")(sandbox.sandbox)
+app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 

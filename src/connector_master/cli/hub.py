@@ -1,6 +1,7 @@
 """connector-master up, serve and work: the processes that stay."""
 
 import sys
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from connector_master.cli.options import data_dir_of, read_addresses, read_setti
 from connector_master.cli.running import DatabaseUrl, DataDir, fail
 
 if TYPE_CHECKING:
+    from connector_master.services.hub import Hub
     from connector_master.settings import Settings
     from connector_master.storage.embedded import Embedded
 
@@ -17,6 +19,8 @@ Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_def
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 for any free one.", show_default="8080")]
 PublicUrl = Annotated[str | None, typer.Option(help="Address that others reach this at.", show_default=False)]
 LogFormat = Annotated[str | None, typer.Option(help="console or json.", show_default="console")]
+
+Beside = Callable[["Hub", str], "Coroutine[None, None, None]"]
 
 _WATCH_SECONDS = 0.5
 
@@ -38,7 +42,7 @@ def up(
         public_url=public_url,
         log_format=log_format,
     )
-    _run(settings, serves=True, works=True, owns=True)
+    run_hub(settings, serves=True, works=True, owns=True)
 
 
 def serve(
@@ -58,16 +62,29 @@ def serve(
         public_url=public_url,
         log_format=log_format,
     )
-    _run(settings, serves=True, works=False, owns=False)
+    run_hub(settings, serves=True, works=False, owns=False)
 
 
 def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, log_format: LogFormat = None) -> None:
     """Run background work only, beside others on the same database."""
     settings = read_settings(data_dir=data_dir, database_url=database_url, log_format=log_format)
-    _run(settings, serves=False, works=True, owns=False)
+    run_hub(settings, serves=False, works=True, owns=False)
 
 
-def _run(settings: "Settings", *, serves: bool, works: bool, owns: bool) -> None:
+def run_hub(
+    settings: "Settings",
+    *,
+    serves: bool,
+    works: bool,
+    owns: bool,
+    addresses: Mapping[str, str] | None = None,
+    beside: Beside | None = None,
+) -> None:
+    """Run the parts asked for until somebody says stop.
+
+    `addresses` are those of providers instead of what the settings say; `beside` runs in the same process, given the hub
+    and its address, once it is ready.
+    """
     import asyncio
     import signal
     from contextlib import suppress
@@ -100,7 +117,11 @@ def _run(settings: "Settings", *, serves: bool, works: bool, owns: bool) -> None
             import uvloop
 
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        asyncio.run(_stay(settings, url, listener, embedded, works=works))
+        if addresses is None:
+            from connector_master.connectors import provider_addresses
+
+            addresses = read_addresses(provider_addresses())
+        asyncio.run(_stay(settings, url, listener, embedded, addresses, beside, works=works))
     except Problem as problem:
         fail(f"{problem.detail} {problem.remedy}", problem)
     finally:
@@ -111,12 +132,20 @@ def _run(settings: "Settings", *, serves: bool, works: bool, owns: bool) -> None
             embedded.stop()
 
 
-async def _stay(settings: "Settings", url: str, listener: object, embedded: "Embedded | None", *, works: bool) -> None:
+async def _stay(
+    settings: "Settings",
+    url: str,
+    listener: object,
+    embedded: "Embedded | None",
+    addresses: Mapping[str, str],
+    beside: Beside | None,
+    *,
+    works: bool,
+) -> None:
     import asyncio
     import signal
 
     from connector_master.app import open_hub
-    from connector_master.connectors import provider_addresses
     from connector_master.services.first_start import ensure_administrator
 
     stop = asyncio.Event()
@@ -128,7 +157,7 @@ async def _stay(settings: "Settings", url: str, listener: object, embedded: "Emb
         url,
         secret_keys=secret_keys,
         data_dir=data_dir_of(settings),
-        addresses=read_addresses(provider_addresses()),
+        addresses=addresses,
         outbound_allow=settings.outbound_allow,
     ) as running:
         password = settings.admin_password.get_secret_value() if settings.admin_password else None
@@ -156,6 +185,8 @@ async def _stay(settings: "Settings", url: str, listener: object, embedded: "Emb
                     _say("Connector Master is working.")
             if embedded is not None and embedded.is_owner:
                 tasks.append(group.create_task(_watch(embedded)))
+            if beside is not None:
+                tasks.append(group.create_task(beside(running.hub, settings.address)))
             await stop.wait()
             if server is not None:
                 server.should_exit = True

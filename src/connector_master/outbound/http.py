@@ -191,7 +191,8 @@ class HttpClient:
             _calls.labels(self._name, outcome).inc()
             _seconds.labels(self._name).observe(seconds)
             label = path.label if isinstance(path, SecretPath) else path.partition("?")[0]
-            log.info(
+            # The ordinary is for the metrics; a log of it would bury what went wrong.
+            (log.debug if outcome == "2xx" else log.info)(
                 "provider_called",
                 provider=self._name,
                 method=method,

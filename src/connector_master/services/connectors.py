@@ -18,6 +18,7 @@ from connector_master.connections.sealing import fingerprint
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Check, Connector
 from connector_master.connectors.forms import Form
+from connector_master.ingest.sync import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
 from connector_master.model.problem import (
@@ -33,7 +34,7 @@ from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
 from connector_master.pipeline.process import Finding, try_out
 from connector_master.pipeline.process import process as process_record
-from connector_master.services.credentials import open_credentials
+from connector_master.services.credentials import CredentialsMissing, open_credentials, paced
 from connector_master.services.hub import Hub
 from connector_master.services.sources import (
     VERIFY_TOKEN,
@@ -297,7 +298,7 @@ async def test_connection(hub: Hub, caller: Caller, id_: UUID) -> Checked:
         if row is None or row.type not in registry():
             raise _not_found()
     connector = registry()[row.type]
-    check = _check_of_door(row) if connector.test is None else await _call_provider(hub, row, connector)
+    check = await _call_provider(hub, row, connector) if connector.test is not None else _check_of_door(row)
     async with hub.engine.begin() as connection:
         await activity.write(
             connection,
@@ -380,8 +381,16 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
     try:
         async with hub.engine.connect() as connection:
             credentials = await open_credentials(connection, hub.keys, row, connector)
-        settings = settings_of(connector, row.settings)
-        return await connector.test(hub.provider(connector), credentials, settings)
+        client = paced(hub, connector, credentials)
+        return await connector.test(client, credentials, settings_of(connector, row.settings))
+    except CredentialsMissing as problem:
+        if connector.pushes:
+            return _check_of_door(row)
+        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
+    except MustWait as waits:
+        at = waits.until.isoformat(timespec="seconds").replace("+00:00", "Z")
+        message = f"{connector.title} has been called just now and allows no other call with this key before {at}."
+        return Check(row.status == "active" and row.last_sync_at is not None, message, {"nextCallAt": at})
     except Problem as problem:
         return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
 
@@ -557,8 +566,10 @@ async def _change_credentials(
 
 
 def _lacks(connector: Connector, names: Collection[str]) -> bool:
-    """Return whether a connector that only pulls lacks credentials; one that is pushed to can begin without."""
-    return not connector.pushes and any(name not in names for name in connector.pull_needs)
+    """Return whether nothing can come before more credentials are given: nothing can be asked for, or nothing proven."""
+    if connector.pushes:
+        return connector.signs_with is not None and not connector.makes_secret and connector.signs_with not in names
+    return any(name not in names for name in connector.pull_needs)
 
 
 async def _status_with(connection: AsyncConnection, row: ConnectorRow, connector: Connector) -> str:

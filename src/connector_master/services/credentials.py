@@ -1,12 +1,17 @@
 """Credentials of a connector, opened: for its calls to its provider, and for nothing else."""
 
+import hashlib
+
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.connections.sealing import KeyRing
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
+from connector_master.connectors.pulling import Limits
+from connector_master.ingest.sync import Paced
 from connector_master.model.problem import Conflict
+from connector_master.services.hub import Hub
 from connector_master.services.sources import credential_place
 from connector_master.storage import connectors
 from connector_master.storage.connectors import ConnectorRow
@@ -36,3 +41,17 @@ async def open_credentials(connection: AsyncConnection, keys: KeyRing, row: Conn
     if missing:
         raise CredentialsMissing(f"Not entered yet: {', '.join(missing)}.")
     return form
+
+
+def limits_of(connector: Connector, credentials: Form) -> Limits:
+    """Return the provider's limits for these credentials."""
+    return connector.limits_for(credentials) if connector.limits_for is not None else connector.limits
+
+
+def paced(hub: Hub, connector: Connector, credentials: Form) -> Paced:
+    """Return the client that calls the provider at the pace that it allows whoever has these credentials."""
+    key = None
+    if connector.limit_key is not None:
+        digest = hashlib.sha256(connector.limit_key(credentials).encode()).hexdigest()
+        key = f"{connector.type}:{digest}"
+    return Paced(hub.engine, hub.provider(connector), key, limits_of(connector, credentials))

@@ -1,6 +1,5 @@
 """Syncs: when connectors are pulled, by hand, on schedule or over a past span, and how each run goes and ends."""
 
-import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +13,9 @@ from connector_master.access.caller import Caller
 from connector_master.connections.sealing import SealBroken, UnknownSealingKey
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
-from connector_master.connectors.forms import Form
 from connector_master.connectors.pulling import Limits
 from connector_master.ingest.source import Source
-from connector_master.ingest.sync import Paced, Pulled, pull
+from connector_master.ingest.sync import Pulled, pull
 from connector_master.model.problem import (
     Conflict,
     CredentialsRefused,
@@ -27,7 +25,7 @@ from connector_master.model.problem import (
     ProviderLimited,
     Transient,
 )
-from connector_master.services.credentials import CredentialsMissing, open_credentials
+from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, paced
 from connector_master.services.hub import Hub
 from connector_master.services.sources import settings_of, source_of
 from connector_master.storage import activity, connectors, jobs, syncs
@@ -191,11 +189,6 @@ async def defer_run(connection: AsyncConnection, sync: Sync, at: datetime | None
     await jobs.defer_at(connection, RUN_SYNC, at, workspace_id=str(sync.workspace_id), sync_id=str(sync.id))
 
 
-def limits_of(connector: Connector, credentials: Form) -> Limits:
-    """Return the provider's limits for these credentials."""
-    return connector.limits_for(credentials) if connector.limits_for is not None else connector.limits
-
-
 def interval_of(settings: Any) -> timedelta:
     """Return how long a connector rests between two scheduled runs, a little uneven so that they don't run in step."""
     minutes = float(getattr(settings, "sync_interval_minutes", 15))
@@ -278,11 +271,7 @@ async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, t
         return Pulled("failed", problem)
     assert isinstance(source, Source)
     limits = limits_of(connector, credentials)
-    key = None
-    if connector.limit_key is not None:
-        digest = hashlib.sha256(connector.limit_key(credentials).encode()).hexdigest()
-        key = f"{connector.type}:{digest}"
-    client = Paced(hub.engine, hub.provider(connector), key, limits)
+    client = paced(hub, connector, credentials)
     async with await psycopg.AsyncConnection.connect(
         hub.conninfo, autocommit=True, prepare_threshold=0, connect_timeout=5
     ) as own:

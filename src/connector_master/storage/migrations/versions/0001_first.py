@@ -19,6 +19,4 @@ def upgrade() -> None:
     # The driver's own execute takes a script of many statements; SQLAlchemy's would read its % signs as parameters.
     driver.execute((folder / "procrastinate_3_10_0.sql").read_text())
     driver.execute((folder / "0001_first.sql").read_text())
-    connection.execute(
-        text("INSERT INTO workspaces (id, name) VALUES (:id, 'Connector Master')"), {"id": uuid7()}
-    )
+    connection.execute(text("INSERT INTO workspaces (id, name) VALUES (:id, 'Connector Master')"), {"id": uuid7()})
