@@ -1,12 +1,15 @@
 """Each process remembers connectors; what is changed at one counts at every other within a moment, a delete at once."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector_master.services import connectors
 from tests.journeys.rows import Rows
 from tests.support.hub import Hub, Process, Reply, TestConnector, new_phone, sign, until
+from tests.support.inside import open_inside
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +183,29 @@ async def test_one_limit_counts_for_both_processes(hub: Hub, other: Hub) -> None
     ]
 
     assert sorted(statuses) == [200, 200, 200, 429, 429, 429]
+
+
+@pytest.mark.parametrize("change", ["delete", "pause", "update", "regenerate_secret"])
+async def test_the_process_that_changes_a_connector_needs_nobody_to_tell_it(
+    change: str, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Told on another channel, no process hears of the change.
+    monkeypatch.setattr("connector_master.storage.connectors.CHANGED", "elsewhere")
+    more = {"update": ({"settings": {"signature": "required"}},), "regenerate_secret": (0,)}
+    async with open_inside(database_url, tmp_path) as inside:
+        sources = inside.hub.sources
+        connector = await inside.create_connector()
+        assert connector.webhook_id
+
+        async def is_heard() -> bool:
+            return sources._is_heard
+
+        await until(is_heard)
+        before = await sources.find(connector.webhook_id)
+        assert await sources.find(connector.webhook_id) is before
+
+        await getattr(connectors, change)(inside.hub, inside.caller, connector.id, *more.get(change, ()))
+
+        after = await sources.find(connector.webhook_id)
+        assert after != before
+        assert (after is None) == (change == "delete")
