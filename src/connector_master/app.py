@@ -87,7 +87,7 @@ async def open_hub(
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
                 yield Running(
-                    Hub(engine, keys, sources, intake, writer, conninfo(url), _providers(outbound, addresses)),
+                    Hub(engine, keys, sources, intake, writer, _providers(outbound, addresses)),
                     limits,
                     refusals,
                 )

@@ -1,12 +1,12 @@
 """Pull runs against a provider that fails as providers do: whatever happens, the same leads are there in the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +19,7 @@ from connector_master.connectors.forms import Form, LeadSettings
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.ingest.source import Source
 from connector_master.ingest.sync import MustWait, Paced, pull
+from connector_master.ingest.writer import Writer
 from connector_master.model.event import Record
 from connector_master.model.json import Json
 from connector_master.model.problem import ProviderLimited, ProviderUnavailable
@@ -41,6 +42,7 @@ class Provider:
     hours: Sequence[int]
     faults: list[str] = field(default_factory=list)
     calls: int = 0
+    cancel: Callable[[], Awaitable[None]] | None = None
 
     async def get(
         self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
@@ -51,6 +53,8 @@ class Provider:
             return Answer(429, b"")
         if fault == "broken":
             return Answer(502, b"<html>Bad gateway</html>")
+        if fault == "cancelled" and self.cancel is not None:
+            await self.cancel()
         if fault == "killed":
             raise asyncio.CancelledError
         return Answer(200, b"[]")
@@ -111,6 +115,14 @@ def source_for(provider: Provider, workspace: UUID, connector_id: UUID) -> Sourc
     )
 
 
+@contextlib.asynccontextmanager
+async def writing(url: str) -> AsyncIterator[Writer]:
+    """A writer on the database at `url`."""
+    writer = Writer(conninfo(url))
+    yield writer
+    await writer.close()
+
+
 class Run:
     """One connector of its own in the database, and a sync over five days of it."""
 
@@ -149,12 +161,17 @@ class Run:
             return "ended"
         source = source_for(self.provider, self.workspace, self.connector_id)
         client = Paced(self.engine, self.provider, None, NO_LIMITS)
-        async with await psycopg.AsyncConnection.connect(conninfo(self.url), autocommit=True) as own:
+        async with writing(self.url) as own:
             try:
                 pulled = await pull(own, source, Form(), client, NO_LIMITS, sync, token)
             except asyncio.CancelledError:
                 return "killed"
         return pulled.status
+
+    async def cancel(self) -> None:
+        """End the run, as somebody else would while it reads a page."""
+        async with self.engine.begin() as connection:
+            await syncs.finish(connection, self.workspace, self.sync.id, token=None, status="cancelled")
 
     async def leads(self) -> set[str]:
         """Return the external ids of the connector's leads."""
@@ -239,24 +256,25 @@ async def test_a_worker_that_was_taken_for_dead_stores_nothing_more(database: As
     assert stale is not None
 
     source = source_for(run.provider, run.workspace, run.connector_id)
-    async with await psycopg.AsyncConnection.connect(conninfo(database_url), autocommit=True) as own:
+    async with writing(database_url) as own:
         with pytest.raises(LostRun):
             await pull(own, source, Form(), Paced(database, run.provider, None, NO_LIMITS), NO_LIMITS, stale, late)
 
     assert await run.leads() == set()
 
 
-async def test_a_cancelled_run_ends_at_its_next_page_and_keeps_what_it_stored(
+async def test_a_cancelled_run_stores_nothing_more_and_keeps_what_it_stored(
     database: AsyncEngine, database_url: str
 ) -> None:
-    run = Run(database, database_url, Provider([1, 2, 3, 4, 5]))
+    run = Run(database, database_url, Provider([1, 2, 3, 4, 5], ["none", "cancelled"]))
     await run.queue()
-    async with database.begin() as connection:
-        assert await syncs.request_cancel(connection, run.workspace, run.sync.id)
+    run.provider.cancel = run.cancel
 
-    assert await run.attempt() == "cancelled"
+    with pytest.raises(LostRun):
+        await run.attempt()
 
     assert await run.leads() == {"1", "2", "3"}
+    assert (await run.state()).status == "cancelled"
 
 
 async def test_a_connector_runs_one_sync_at_a_time(database: AsyncEngine, database_url: str) -> None:
@@ -287,7 +305,7 @@ async def test_html_from_a_gateway_fails_the_run_and_names_the_provider(
         sync = await syncs.begin(connection, run.workspace, run.sync.id, token)
     assert sync is not None
     source = source_for(run.provider, run.workspace, run.connector_id)
-    async with await psycopg.AsyncConnection.connect(conninfo(database_url), autocommit=True) as own:
+    async with writing(database_url) as own:
         pulled = await pull(own, source, Form(), Paced(database, run.provider, None, NO_LIMITS), NO_LIMITS, sync, token)
 
     assert pulled.status == "failed"

@@ -129,5 +129,5 @@ async def get_sync(caller: Reader, hub: HubDependency, connector_id: UUID, sync_
 
 @router.post("/syncs/{sync_id}/cancel", response_model=SyncView, responses=problems(401, 403, 404, 409, 422))
 async def cancel_sync(caller: Operator, hub: HubDependency, connector_id: UUID, sync_id: UUID) -> SyncView:
-    """End a run at its next page; what it has stored stays."""
+    """End a run now; what it has stored stays."""
     return SyncView.of(await syncs.cancel(hub, caller, connector_id, sync_id))

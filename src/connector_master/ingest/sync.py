@@ -19,8 +19,9 @@ from connector_master.connectors.forms import Form
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.ingest.intake import Arrival, prepare, refused_row
 from connector_master.ingest.source import Source
+from connector_master.ingest.writer import Writer
 from connector_master.model.json import Json
-from connector_master.model.problem import Problem, ProviderLimited, ProviderUnavailable, StorageUnavailable
+from connector_master.model.problem import Problem, ProviderLimited, ProviderUnavailable
 from connector_master.outbound.client import Answer, Client
 from connector_master.storage import paces, syncs
 from connector_master.storage.batch import EventRow
@@ -57,7 +58,7 @@ class Paced:
         self._engine = engine
         self._client = client
         self._key = key
-        self._limits = limits
+        self.limits = limits
 
     async def get(
         self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
@@ -87,7 +88,7 @@ class Paced:
 
     async def rest(self, seconds: int | None) -> datetime:
         """Let the key rest because the provider said so; return until when."""
-        for_ = timedelta(seconds=seconds) if seconds is not None else self._limits.rests_after
+        for_ = timedelta(seconds=seconds) if seconds is not None else self.limits.rests_after
         if self._key is not None:
             async with self._engine.begin() as connection:
                 await paces.rest(connection, self._key, for_)
@@ -98,7 +99,7 @@ class Paced:
             return
         while True:
             async with self._engine.begin() as connection:
-                until = await paces.claim(connection, self._key, self._limits.between_calls)
+                until = await paces.claim(connection, self._key, self.limits.between_calls)
             if until is None:
                 return
             wait = until - datetime.now(UTC)
@@ -107,13 +108,13 @@ class Paced:
             await asyncio.sleep(max(0.01, wait.total_seconds()))
 
     async def _rest(self) -> None:
-        if self._key is not None and self._limits.between_calls:
+        if self._key is not None and self.limits.between_calls:
             async with self._engine.begin() as connection:
-                await paces.finish(connection, self._key, self._limits.between_calls)
+                await paces.finish(connection, self._key, self.limits.between_calls)
 
 
 async def pull(
-    connection: psycopg.AsyncConnection[Any],
+    writer: Writer,
     source: Source,
     credentials: Form,
     client: Paced,
@@ -121,9 +122,9 @@ async def pull(
     sync: Sync,
     token: UUID,
 ) -> Pulled:
-    """Run `sync` from where it is to its end; `connection` is this run's own, in autocommit mode.
+    """Run `sync` from where it is to its end.
 
-    Returns how it ended or that it waits; raises LostRun when another worker runs it now.
+    Returns how it ended or that it waits; raises LostRun when it was cancelled or another worker runs it now.
     """
     assert source.connector.pull is not None
     reached = sync.read_until or sync.from_at
@@ -131,18 +132,14 @@ async def pull(
     try:
         for piece in Window(reached, sync.to_at).pieces(limits.window):
             async for page in source.connector.pull(client, credentials, source.settings, piece):
-                if await _store(connection, source, sync, token, page, moves_mark=moves_mark):
-                    return Pulled("cancelled")
-            if await _store(connection, source, sync, token, Page((), piece.end), moves_mark=moves_mark):
-                return Pulled("cancelled")
+                await _store(writer, source, sync, token, page, moves_mark=moves_mark)
+            await _store(writer, source, sync, token, Page((), piece.end), moves_mark=moves_mark)
     except MustWait as waits:
         return Pulled("running", resumes_at=waits.until)
     except ProviderLimited as problem:
         return Pulled("failed", problem, await client.rest(problem.retry_after_seconds))
     except Problem as problem:
         return Pulled("failed", problem)
-    except psycopg.OperationalError as error:
-        return Pulled("failed", _away(error))
     except LostRun:
         raise
     except Exception as error:
@@ -152,12 +149,6 @@ async def pull(
     return Pulled("succeeded")
 
 
-def _away(error: BaseException) -> Problem:
-    problem = StorageUnavailable("The database could not be reached.")
-    problem.__cause__ = error
-    return problem
-
-
 def _unexpected(error: BaseException) -> Problem:
     problem = ProviderUnavailable("The provider sent something that could not be understood.")
     problem.__cause__ = error
@@ -165,48 +156,50 @@ def _unexpected(error: BaseException) -> Problem:
 
 
 async def _store(
-    connection: psycopg.AsyncConnection[Any],
+    writer: Writer,
     source: Source,
     sync: Sync,
     token: UUID,
     page: Page,
     *,
     moves_mark: bool,
-) -> bool:
-    """Store one page; return whether cancelling was asked for. `read_until` moves only with the last of its writes."""
+) -> None:
+    """Store one page. `read_until` moves only with the last of its writes."""
     rows = await asyncio.to_thread(prepare, source, page.records, Arrival(origin="pull"), True) if page.records else []
     before = max(sync.from_at, min(page.read_until, sync.read_until or sync.from_at))
     for start in range(0, max(1, len(rows)), _RECORDS_IN_A_WRITE):
         part = rows[start : start + _RECORDS_IN_A_WRITE]
         is_last = start + _RECORDS_IN_A_WRITE >= len(rows)
         until = page.read_until if is_last else before
-        if await _write(connection, sync, token, part, until, moves_mark=moves_mark):
-            return True
-    return False
+        await _write(writer, sync, token, part, until, moves_mark=moves_mark)
 
 
 async def _write(
-    connection: psycopg.AsyncConnection[Any],
+    writer: Writer,
     sync: Sync,
     token: UUID,
     rows: Sequence[EventRow],
     read_until: datetime,
     *,
     moves_mark: bool,
-) -> bool:
+) -> None:
+    async def commit(rows: Sequence[EventRow], until: datetime, *, moves: bool) -> None:
+        async def page(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[None]:
+            await syncs.commit_page(connection, sync, token, rows, until, moves_mark=moves)
+            return []
+
+        await writer.write(page, rows)
+
     try:
-        return await syncs.commit_page(connection, sync, token, rows, read_until, moves_mark=moves_mark)
+        await commit(rows, read_until, moves=moves_mark)
+        return
     except psycopg.DataError:
         if not rows:
             raise
-        # No record may spoil its neighbours: each alone, and the one that is refused as a failed event.
-        is_cancelled = False
-        for row in rows:
-            try:
-                is_cancelled = await syncs.commit_page(connection, sync, token, [row], sync.from_at, moves_mark=False)
-            except psycopg.DataError:
-                is_cancelled = await syncs.commit_page(
-                    connection, sync, token, [refused_row(row)], sync.from_at, moves_mark=False
-                )
-        await syncs.commit_page(connection, sync, token, [], read_until, moves_mark=moves_mark)
-        return is_cancelled
+    # No record may spoil its neighbours: each alone, and the one that is refused as a failed event.
+    for row in rows:
+        try:
+            await commit([row], sync.from_at, moves=False)
+        except psycopg.DataError:
+            await commit([refused_row(row)], sync.from_at, moves=False)
+    await commit([], read_until, moves=moves_mark)

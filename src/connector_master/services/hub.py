@@ -17,7 +17,7 @@ from connector_master.outbound.client import Client
 class Hub:
     """The parts of a running process: database, sealing keys, what it remembers of connectors, and the ways in and out.
 
-    `conninfo` opens connections of one's own; `provider` gives the client that calls a connector's provider.
+    `provider` gives the client that calls a connector's provider.
     """
 
     engine: AsyncEngine
@@ -25,5 +25,4 @@ class Hub:
     sources: Sources
     intake: Intake
     writer: Writer
-    conninfo: str
     provider: Callable[[Connector], Client]

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -128,13 +127,16 @@ async def get(hub: Hub, caller: Caller, connector_id: UUID, sync_id: UUID) -> Sy
 
 
 async def cancel(hub: Hub, caller: Caller, connector_id: UUID, sync_id: UUID) -> Sync:
-    """Ask a run to end; one that waits or has not begun ends now. Raises NotFound, Conflict."""
-    sync = await get(hub, caller, connector_id, sync_id)
+    """End a run now: what it has stored stays, the page it is reading is read again by the next. Raises NotFound, Conflict."""
+    await get(hub, caller, connector_id, sync_id)
     async with hub.engine.begin() as connection:
-        if not await syncs.request_cancel(connection, caller.workspace_id, sync_id):
-            raise Conflict(f"This sync has {sync.status} already.")
-        if sync.status == "queued" or sync.resumes_at is not None:
-            await syncs.finish(connection, caller.workspace_id, sync_id, token=None, status="cancelled")
+        row = await connectors.get_locked(connection, caller.workspace_id, connector_id)
+        ended = await syncs.finish(connection, caller.workspace_id, sync_id, token=None, status="cancelled")
+        if ended is None:
+            raise Conflict("This sync has ended already.")
+        if row is not None:
+            at = datetime.now(UTC) + interval_of(settings_of(registry()[row.type], row.settings))
+            await syncs.schedule(connection, caller.workspace_id, connector_id, at)
         await activity.write(
             connection,
             caller.workspace_id,
@@ -144,7 +146,7 @@ async def cancel(hub: Hub, caller: Caller, connector_id: UUID, sync_id: UUID) ->
             connector_id=connector_id,
             data={"syncId": sync_id},
         )
-    return await get(hub, caller, connector_id, sync_id)
+    return ended
 
 
 async def schedule_due(hub: Hub) -> int:
@@ -173,7 +175,7 @@ async def run(hub: Hub, workspace: UUID, sync_id: UUID) -> None:
             return
         row = await connectors.get(connection, workspace, sync.connector_id)
         connector = registry().get(row.type) if row else None
-        if row is None or connector is None or connector.pull is None or sync.cancel_requested:
+        if row is None or connector is None or connector.pull is None:
             await syncs.finish(connection, workspace, sync_id, token=token, status="cancelled")
             return
     try:
@@ -270,12 +272,8 @@ async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, t
     except Problem as problem:
         return Pulled("failed", problem)
     assert isinstance(source, Source)
-    limits = limits_of(connector, credentials)
     client = paced(hub, connector, credentials)
-    async with await psycopg.AsyncConnection.connect(
-        hub.conninfo, autocommit=True, prepare_threshold=0, connect_timeout=5
-    ) as own:
-        return await pull(own, source, credentials, client, limits, sync, token)
+    return await pull(hub.writer, source, credentials, client, client.limits, sync, token)
 
 
 async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID, pulled: Pulled) -> None:
@@ -304,8 +302,7 @@ async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync,
         if ended is None:
             return
         _, failures = await syncs.mark(connection, row.workspace_id, row.id)
-        if pulled.status != "cancelled":
-            await _note_end(connection, row, connector, pulled, failures)
+        await _note_end(connection, row, connector, pulled, failures)
         await _log_end(connection, row, ended, problem)
 
 

@@ -35,7 +35,6 @@ class Sync:
     repeated: int
     attempts: int
     resumes_at: datetime | None
-    cancel_requested: bool
     error_code: str | None
     error_message: str | None
     created_at: datetime
@@ -52,7 +51,7 @@ class LostRun(Exception):
 
 
 _COLUMNS = """workspace_id, id, connector_id, status, trigger, from_at, to_at, read_until, received, created, duplicates,
-              ignored, failed, repeated, attempts, resumes_at, cancel_requested, error_code, error_message, created_at,
+              ignored, failed, repeated, attempts, resumes_at, error_code, error_message, created_at,
               started_at, finished_at"""
 
 _ADD = text(f"""
@@ -133,7 +132,7 @@ _PROGRESS = """
                      ignored = ignored + %(ignored)s, failed = failed + %(failed)s, repeated = repeated + %(repeated)s,
                      attempts = 1
      WHERE workspace_id = %(workspace)s AND id = %(id)s AND status = 'running' AND run_token = %(token)s
-    RETURNING cancel_requested
+    RETURNING id
 """
 _MARK = """
     UPDATE connectors SET synced_until = greatest(synced_until, %(read_until)s)
@@ -149,10 +148,11 @@ async def commit_page(
     read_until: datetime,
     *,
     moves_mark: bool,
-) -> bool:
-    """Store a page and move the run (and the connector's mark) in one commit; return whether cancelling was asked for.
+) -> None:
+    """Store a page and move the run (and the connector's mark) in one commit.
 
-    Raises LostRun with nothing stored when another worker runs it now; psycopg.DataError for a row that can't be stored.
+    Raises LostRun with nothing stored when the run was cancelled, or another worker runs it now; psycopg.DataError for a
+    row that can't be stored.
     """
     async with connection.transaction():
         stored = await batch.store(connection, rows) if rows else []
@@ -172,7 +172,6 @@ async def commit_page(
             await connection.execute(
                 _MARK, {"workspace": sync.workspace_id, "connector": sync.connector_id, "read_until": read_until}
             )
-        return bool(row[0])
 
 
 def _count(stored: Sequence[Stored], status: str) -> int:
@@ -219,17 +218,6 @@ async def finish(
     }
     row = (await connection.execute(_FINISH, values)).one_or_none()
     return Sync(**row._mapping) if row else None
-
-
-_CANCEL = text("""
-    UPDATE syncs SET cancel_requested = true
-     WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
-""")
-
-
-async def request_cancel(connection: AsyncConnection, workspace: UUID, id_: UUID) -> bool:
-    """Ask a run to end at its next page; return whether it was queued or running."""
-    return bool((await connection.execute(_CANCEL, {"workspace": workspace, "id": id_})).rowcount)
 
 
 _CANCEL_OF = text("""

@@ -11,7 +11,8 @@ from connector_master.work.app import STALLED_SECONDS
 
 GRACE_SECONDS = 10.0
 """How long jobs may go on after the worker is told to stop; then they are broken off and run again later."""
-_CONCURRENCY = 4
+_CONCURRENCY = 20
+"""Jobs at once: most of them wait for a provider."""
 _HEARTBEAT_SECONDS = 5.0
 _POLL_SECONDS = 5.0
 _PAUSES = (0.2, 5.0)

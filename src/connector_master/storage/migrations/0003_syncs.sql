@@ -24,7 +24,6 @@ CREATE TABLE syncs (
     -- Whoever runs it now; a worker that was thought dead and wakes up finds another token and stops.
     run_token uuid,
     resumes_at timestamptz,
-    cancel_requested boolean NOT NULL DEFAULT false,
     error_code text,
     error_message text,
     created_at timestamptz NOT NULL,
