@@ -423,3 +423,18 @@ async def test_many_bad_bodies_at_once_harm_nobody_beside_them(hub: Hub, rows: R
     assert {reply.status_code for reply in replies[: len(bad)]} == {400}
     assert {reply.status for reply in replies[len(bad) :]} == {"created"}
     assert len(await rows.events(connector)) == len(replies)
+
+
+@pytest.mark.parametrize("junk", ["\\u0000", "\\ud800"])
+async def test_a_key_that_can_t_be_stored_is_named_without_harm_in_the_problem_it_causes(
+    junk: str, hub: Hub, rows: Rows
+) -> None:
+    connector = await hub.create_connector()
+    body = f'{{"phone{junk}": "12"}}'.encode()
+
+    reply = await hub.send(connector, body)
+
+    assert refused_clearly(reply)
+    assert reply.body["code"] == "invalid_phone"
+    event = await rows.event(reply.event_id)
+    assert (event["code"], event["payload"]) == ("invalid_phone", body)

@@ -23,6 +23,7 @@ from connector_master.model.json import Json
 from connector_master.model.lead import LeadDraft
 from connector_master.model.problem import Permanent, Problem, StorageRefused, StorageUnavailable
 from connector_master.pipeline.deduplication import deduplication_key
+from connector_master.pipeline.normalize import clean_text
 from connector_master.pipeline.process import process
 from connector_master.storage import batch
 from connector_master.storage.batch import LEAD_TEXTS, Columns, EventRow, Stored
@@ -288,7 +289,8 @@ def fail(columns: Columns, problem: Problem) -> None:
     """Put into `columns` that the event failed, and why."""
     columns["status"] = EventStatus.FAILED.value
     columns["code"] = problem.code
-    columns["detail"] = problem.detail
+    # A detail names the fields it speaks of as the sender wrote them, also with what PostgreSQL can't hold.
+    columns["detail"] = clean_text(problem.detail)
 
 
 def encode(value: Json) -> bytes:
