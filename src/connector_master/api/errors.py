@@ -34,6 +34,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unstorable)
+    app.add_exception_handler(UnicodeEncodeError, _unstorable)
     for unreachable in (OperationalError, InterfaceError, PoolTimeout, ConnectionError):
         app.add_exception_handler(unreachable, _unreachable)
     app.add_exception_handler(Exception, _unexpected)

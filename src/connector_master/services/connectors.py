@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +17,7 @@ from connector_master.connections.sealing import fingerprint
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Check, Connector
 from connector_master.connectors.forms import Form
+from connector_master.ingest.intake import encode
 from connector_master.ingest.sync import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
@@ -32,7 +32,7 @@ from connector_master.model.problem import (
 )
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
-from connector_master.pipeline.process import Finding, try_out
+from connector_master.pipeline.process import Finding, Trial, try_out
 from connector_master.pipeline.process import process as process_record
 from connector_master.services.credentials import CredentialsMissing, open_credentials, paced
 from connector_master.services.hub import Hub
@@ -402,9 +402,7 @@ async def _try(
     settings = settings_of(connector, row.settings)
     mapping = mapping_of(connector, row.field_mapping) if field_mapping is None else compile_mapping(field_mapping)
     shown = dict(mapping.mapping) if mapping else {}
-    push = Push(
-        {}, {}, orjson.dumps(payload, default=str) if not isinstance(payload, str) else b"", "", datetime.now(UTC)
-    )
+    push = Push({}, {}, encode(payload) if not isinstance(payload, str) else b"", "", datetime.now(UTC))
     try:
         records = connector.records(payload, push, settings)
     except (InvalidBody, InvalidRecord) as problem:
@@ -414,7 +412,7 @@ async def _try(
         reason = records[0].ignored if records else "empty"
         return Tried("ignored", reason, {}, None, [], [], shown, len(records))
     profile = profile_of(connector, settings)
-    trial = try_out(records[0].value, mapping, profile)
+    trial = _readable(try_out(records[0].value, mapping, profile))
     outcome, lead_id = "rejected", None
     if not any(finding.blocks for finding in trial.problems):
         draft = process_record(records[0].value, mapping, profile)
@@ -422,6 +420,20 @@ async def _try(
         lead_id = await leads.id_by_key(connection, row.workspace_id, key)
         outcome = "duplicate" if lead_id else "created"
     return Tried(outcome, None, trial.lead, lead_id, trial.problems, trial.unmapped, trial.mapping, len(records))
+
+
+def _readable(trial: Trial) -> Trial:
+    """Return `trial` with the names of the payload's fields as an answer can hold them: without halves of surrogates."""
+
+    def mended(text: str) -> str:
+        return text.encode("utf-8", "replace").decode()
+
+    return Trial(
+        trial.lead,
+        [replace(one, field=mended(one.field), message=mended(one.message)) for one in trial.problems],
+        [mended(path) for path in trial.unmapped],
+        {mended(path): target for path, target in trial.mapping.items()},
+    )
 
 
 async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: str, word: str) -> Shown:

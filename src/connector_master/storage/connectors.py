@@ -1,5 +1,6 @@
 """Connectors: configured sources, with their webhook secrets and credentials (sealed by whoever calls)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -348,4 +349,9 @@ async def remove_credentials(
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(dict(value), default=list).decode()
+    try:
+        return orjson.dumps(dict(value), default=list).decode()
+    except TypeError:
+        # Raises UnicodeEncodeError, as PostgreSQL's driver does, for what can't be stored: half of a surrogate pair.
+        json.dumps(dict(value), default=list, ensure_ascii=False).encode()
+        raise
