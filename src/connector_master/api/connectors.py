@@ -10,13 +10,11 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
-from connector_master.api.moments import Moment
+from connector_master.api.log_lines import LogLine, LogQuery
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
 from connector_master.api.shapes import Request, View
-from connector_master.services import connectors
+from connector_master.services import audit, connectors
 from connector_master.services.connectors import GRACE_HOURS, MAX_GRACE_HOURS, Shown, Tried
-from connector_master.storage.activity import Line
-from connector_master.storage.paging import decode_cursor_part, encode_cursor
 
 router = APIRouter(prefix="/api/connectors", tags=["connectors"])
 
@@ -214,43 +212,11 @@ class CheckView(View):
     details: Object
 
 
-class LogLine(View):
-    """One line of the activity log."""
-
-    id: UUID
-    at: datetime
-    kind: str
-    level: Literal["info", "warning", "error"]
-    message: str
-    connector_id: UUID | None
-    actor_kind: str
-    actor_name: str | None
-    ip: str | None
-    event_id: UUID | None
-    lead_id: UUID | None
-    data: JsonValue
-
-    @classmethod
-    def of(cls, line: Line) -> Self:
-        """Return what the API shows of `line`."""
-        return cls.model_validate(line, from_attributes=True)
-
-
 class ListQuery(PageQuery):
     """Which connectors."""
 
     type: str | None = Field(default=None, max_length=50)
     status: Status | None = None
-
-
-class LogQuery(PageQuery):
-    """Which lines of the log."""
-
-    kind: str | None = Field(default=None, max_length=100)
-    level: Literal["info", "warning", "error"] | None = None
-    start: Moment | None = Field(default=None, alias="from")
-    end: Moment | None = Field(default=None, alias="to")
-    q: str | None = Field(default=None, max_length=200, description="Text to look for.")
 
 
 @router.get(
@@ -403,21 +369,8 @@ async def get_logs(
     caller: LogReader, hub: HubDependency, connector_id: UUID, query: Annotated[LogQuery, Query()]
 ) -> Page[LogLine]:
     """Return what happened at a connector, newest first: what arrived, what became of it, and who changed what."""
-    found = await connectors.logs(
-        hub,
-        caller,
-        connector_id,
-        limit=query.limit,
-        after=decode_cursor_part(query.cursor) if query.cursor else None,
-        kind=query.kind,
-        level=query.level,
-        start=query.start,
-        end=query.end,
-        q=query.q,
-    )
-    shown = found[: query.limit]
-    next_cursor = encode_cursor(shown[-1].id, shown[-1].part) if len(found) > query.limit else None
-    return Page[LogLine](items=[LogLine.of(line) for line in shown], next_cursor=next_cursor)
+    found, next_cursor = await audit.list_page(hub, caller, connector_id=connector_id, **query.model_dump())
+    return Page[LogLine](items=[LogLine.of(line) for line in found], next_cursor=next_cursor)
 
 
 def _plain(mapping: Mapping[str, str | MappingEntry] | None) -> dict[str, Any] | None:

@@ -42,22 +42,12 @@ def install(app: FastAPI) -> None:
 
 def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """Return `problem` as problem details."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "remedy": problem.remedy,
-    }
-    if problem.errors:
-        body["errors"] = [{"field": one.field, "message": one.message} for one in problem.errors]
     more = dict(headers or {})
     if problem.retry_after_seconds is not None:
         more["Retry-After"] = str(problem.retry_after_seconds)
     if isinstance(problem, Unauthenticated):
         more["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(body), problem.status, more, "application/problem+json")
+    return Response(orjson.dumps(problem.as_details()), problem.status, more, "application/problem+json")
 
 
 async def _problem(request: Request, error: Exception) -> Response:

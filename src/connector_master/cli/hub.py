@@ -34,15 +34,7 @@ def up(
     log_format: LogFormat = None,
 ) -> None:
     """Run everything in one process: API, background work, and without DATABASE_URL a PostgreSQL of its own."""
-    settings = read_settings(
-        data_dir=data_dir,
-        database_url=database_url,
-        host=host,
-        port=port,
-        public_url=public_url,
-        log_format=log_format,
-    )
-    run_hub(settings, serves=True, works=True, owns=True)
+    run_hub(read_settings(**locals()), serves=True, works=True, owns=True)
 
 
 def serve(
@@ -54,21 +46,12 @@ def serve(
     log_format: LogFormat = None,
 ) -> None:
     """Run the API only, beside others on the same database."""
-    settings = read_settings(
-        data_dir=data_dir,
-        database_url=database_url,
-        host=host,
-        port=port,
-        public_url=public_url,
-        log_format=log_format,
-    )
-    run_hub(settings, serves=True, works=False, owns=False)
+    run_hub(read_settings(**locals()), serves=True, works=False, owns=False)
 
 
 def work(data_dir: DataDir = None, database_url: DatabaseUrl = None, log_format: LogFormat = None) -> None:
     """Run background work only, beside others on the same database."""
-    settings = read_settings(data_dir=data_dir, database_url=database_url, log_format=log_format)
-    run_hub(settings, serves=False, works=True, owns=False)
+    run_hub(read_settings(**locals()), serves=False, works=True, owns=False)
 
 
 def run_hub(

@@ -24,7 +24,6 @@ from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.source import Source
 from connector_master.ingest.sources import Sources
 from connector_master.model.event import Answer, Push, Record
-from connector_master.model.json import Json
 from connector_master.model.problem import (
     BodyTooLarge,
     ConnectorNotFound,
@@ -181,19 +180,9 @@ _DECODED_ON_THE_LOOP = 64 * 1024
 """Bodies larger than this are decoded in a thread."""
 
 
-def problem_answer(problem: Problem, **more: Json) -> Answer:
-    """Return `problem` as problem details (RFC 9457) with our stable `code`."""
-    body: dict[str, Json] = {
-        "type": "about:blank",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        "code": problem.code,
-        "remedy": problem.remedy,
-    }
-    if problem.errors:
-        body["errors"] = [{"field": one.field, "message": one.message} for one in problem.errors]
-    return Answer(problem.status, body | more, "application/problem+json")
+def problem_answer(problem: Problem) -> Answer:
+    """Return `problem` as problem details."""
+    return Answer(problem.status, problem.as_details(), "application/problem+json")
 
 
 async def _read_source(reading: Awaitable[Source | None]) -> Source | None:

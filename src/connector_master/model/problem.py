@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from connector_master.model.json import Json
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -41,6 +43,20 @@ class Problem(Exception):
         self.retry_after_seconds = retry_after_seconds
         if remedy is not None:
             self.remedy = remedy
+
+    def as_details(self) -> dict[str, Json]:
+        """Return the problem as problem details (RFC 9457), with our stable `code` and what to do about it."""
+        details: dict[str, Json] = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "remedy": self.remedy,
+        }
+        if self.errors:
+            details["errors"] = [{"field": one.field, "message": one.message} for one in self.errors]
+        return details
 
 
 class Transient(Problem):

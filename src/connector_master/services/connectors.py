@@ -334,37 +334,6 @@ async def try_payload(
         return tried
 
 
-async def logs(
-    hub: Hub,
-    caller: Caller,
-    id_: UUID,
-    *,
-    limit: int,
-    after: tuple[UUID, int] | None,
-    kind: str | None,
-    level: str | None,
-    start: datetime | None,
-    end: datetime | None,
-    q: str | None,
-) -> list[activity.Line]:
-    """Return a connector's activity, newest first, one line more than `limit` when there is more. Raises NotFound."""
-    async with hub.engine.connect() as connection:
-        if await connectors.get(connection, caller.workspace_id, id_) is None:
-            raise _not_found()
-        return await activity.lines(
-            connection,
-            caller.workspace_id,
-            connector_id=id_,
-            limit=limit + 1,
-            after=after,
-            kind=kind,
-            level=level,
-            start=start,
-            end=end,
-            q=q,
-        )
-
-
 def _check_of_door(row: ConnectorRow) -> Check:
     if row.status == "paused":
         message = "Paused: what arrives is kept and processed on resume."
