@@ -5,9 +5,9 @@ import os
 import platform
 import sys
 
-from benchmarks import door, hot_path, memory
+from benchmarks import door, hot_path, memory, pull
 
-_SUITES = ("door", "memory", "hot-path")
+_SUITES = ("door", "memory", "hot-path", "pull")
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +33,8 @@ def main(arguments: list[str]) -> int:
             right = door.run(plan) and right
         elif name == "memory":
             right = (memory.run(300, 3_000) if chosen.quick else memory.run()) and right
+        elif name == "pull":
+            right = pull.run(pull.QUICK if chosen.quick else pull.Plan()) and right
         else:
             hot_path.run(quick=chosen.quick)
     return 0 if right else 1

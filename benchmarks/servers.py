@@ -1,4 +1,4 @@
-"""Servers: the processes under measurement, started, found by the address they print, and stopped."""
+"""Servers: the processes under measurement, started, known by what they print once they are ready, and stopped."""
 
 import os
 import re
@@ -9,9 +9,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
@@ -24,16 +25,19 @@ ROOT = Path(__file__).parent.parent
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _ADDRESS = re.compile(r"http://(127\.0\.0\.1):(\d+)")
+_WORKING = re.compile(r"is working")
+
+Started = TypeVar("Started", bound="Process")
 
 
-class Server:
-    """One process that listens. `said` is what it printed until its address came."""
+class Process:
+    """One process. `said` is what it printed until it was ready."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, name: str, process: "subprocess.Popen[str]", ready: re.Pattern[str]) -> None:
         self.name = name
         self.process = process
         self.said = ""
-        self.host, self.port = self._wait_for_address()
+        self.ready = self._wait_for(ready)
 
     def cpu_seconds(self) -> float:
         """Return what this process itself has computed so far: what others take from it does not count."""
@@ -49,25 +53,51 @@ class Server:
             self.process.kill()
             self.process.wait()
 
-    def _wait_for_address(self) -> tuple[str, int]:
+    def _wait_for(self, ready: re.Pattern[str]) -> re.Match[str]:
         assert self.process.stdout is not None
         alarm = threading.Timer(_READY_SECONDS, self.process.kill)
         alarm.start()
         try:
             for line in self.process.stdout:
                 self.said += line
-                if found := _ADDRESS.search(line):
+                if found := ready.search(line):
                     # What it says from now on must not fill the pipe.
                     threading.Thread(target=self.process.stdout.read, daemon=True).start()
-                    return found[1], int(found[2])
+                    return found
         finally:
             alarm.cancel()
         raise RuntimeError(f"{self.name} did not start:\n{self.said}")
 
 
+class Server(Process):
+    """A process that listens."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]") -> None:
+        super().__init__(name, process, _ADDRESS)
+        self.host, self.port = self.ready[1], int(self.ready[2])
+
+
 @contextmanager
 def running(name: str, arguments: Sequence[str | Path], more: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Run a Python module with its arguments as a server; `more` is added to its environment."""
+    with _started(Server, name, arguments, more) as server:
+        yield server
+
+
+@contextmanager
+def working(name: str, arguments: Sequence[str | Path], more: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """Run a Python module with its arguments as a worker, which listens nowhere."""
+    with _started(lambda name, process: Process(name, process, _WORKING), name, arguments, more) as worker:
+        yield worker
+
+
+@contextmanager
+def _started(
+    made: Callable[[str, "subprocess.Popen[str]"], Started],
+    name: str,
+    arguments: Sequence[str | Path],
+    more: Mapping[str, str] | None,
+) -> Iterator[Started]:
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
@@ -78,15 +108,15 @@ def running(name: str, arguments: Sequence[str | Path], more: Mapping[str, str] 
         text=True,
     )
     try:
-        server = Server(name, process)
+        started = made(name, process)
     except BaseException:
         process.kill()
         process.wait()
         raise
     try:
-        yield server
+        yield started
     finally:
-        server.stop()
+        started.stop()
 
 
 @contextmanager

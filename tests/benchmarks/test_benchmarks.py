@@ -44,6 +44,18 @@ def test_the_hot_path_can_be_measured_without_http() -> None:
     assert "verify" in done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_pulling_at_speed_loses_no_lead_and_keeps_the_limit_of_every_key() -> None:
+    done = _bench("pull", "--quick")
+
+    verdicts = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "WRONG "))]
+    assert len(verdicts) == 4, done.stdout + done.stderr
+    assert not [line for line in verdicts if line.startswith("WRONG")], done.stdout + done.stderr
+    assert "6 of 6 connectors" in done.stdout
+    assert done.returncode == 0
+
+
 def test_an_unknown_suite_is_refused_by_name() -> None:
     done = _bench("dor")
 
