@@ -251,6 +251,32 @@ async def test_a_new_connector_is_pulled_by_itself(pulling: Hub, market: Sandbox
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_runs_that_wait_for_slow_providers_hold_up_nothing_else(pulling: Hub, market: Sandbox) -> None:
+    market.fault("tradeindia", slow=4)
+    waiting = [await make(pulling, "tradeindia", TRADEINDIA | {"apiKey": f"sandbox-slow-{n}"}) for n in range(44)]
+    try:
+
+        async def many_run() -> bool:
+            return (await runs(pulling, waiting[-5]))[:1] != []
+
+        await until(many_run, 30)
+        form = await pulling.create_connector("webhook")
+        await pulling.api("POST", f"/api/connectors/{form.id}/pause")
+        held = await pulling.send(form, {"phone": new_phone()})
+        await pulling.api("POST", f"/api/connectors/{form.id}/resume")
+
+        async def is_processed() -> bool:
+            return (await pulling.api("GET", f"/api/events/{held.event_id}")).json()["status"] == "created"
+
+        await until(is_processed, 20)
+    finally:
+        market.fault("tradeindia", slow=None)
+        for connector in waiting:
+            await pulling.api("DELETE", f"/api/connectors/{connector.id}")
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_a_run_whose_worker_is_killed_goes_on_where_it_was(market: Sandbox) -> None:
     with data_folder() as data_dir:

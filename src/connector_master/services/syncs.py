@@ -33,8 +33,6 @@ from connector_master.storage.ids import first_id_at, new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
 from connector_master.storage.syncs import AlreadyActive, LostRun, Sync
 
-RUN_SYNC = "run_sync"
-
 _RETRIES = (10, 60, 300, 1800, 7200)
 """Seconds after which a transient failure is tried again: the first, the second, …"""
 _REFUSED_REST = timedelta(hours=6)
@@ -162,7 +160,7 @@ async def schedule_due(hub: Hub) -> int:
                 continue
             count += await _queue_scheduled(connection, hub, row, connector, now)
         for workspace, sync_id, _connector in await syncs.without_job(connection):
-            await jobs.defer(connection, RUN_SYNC, workspace_id=str(workspace), sync_id=str(sync_id))
+            await jobs.defer(connection, jobs.RUN_SYNC, workspace_id=str(workspace), sync_id=str(sync_id))
     return count
 
 
@@ -188,7 +186,7 @@ async def run(hub: Hub, workspace: UUID, sync_id: UUID) -> None:
 
 async def defer_run(connection: AsyncConnection, sync: Sync, at: datetime | None = None) -> None:
     """Let a worker run `sync` once this transaction commits, not before `at`."""
-    await jobs.defer_at(connection, RUN_SYNC, at, workspace_id=str(sync.workspace_id), sync_id=str(sync.id))
+    await jobs.defer_at(connection, jobs.RUN_SYNC, at, workspace_id=str(sync.workspace_id), sync_id=str(sync.id))
 
 
 def interval_of(settings: Any) -> timedelta:

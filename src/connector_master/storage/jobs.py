@@ -18,6 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector_master.storage.activity import Actor
 
 QUEUE = "default"
+SYNC_QUEUE = "syncs"
+"""Runs that wait for providers, apart from all else: however many wait, nothing but another run waits behind them."""
+RUN_SYNC = "run_sync"
 RETRY_EVENTS = "retry_events"
 PROCESS_HELD = "process_held"
 
@@ -60,7 +63,8 @@ async def defer_at(connection: AsyncConnection, task_name: str, at: datetime | N
     deferred twice: a queueing lock would abort the caller's transaction.
     """
     encoded = orjson.dumps(args, option=orjson.OPT_SORT_KEYS).decode()
-    values = {"queue": QUEUE, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded, "at": at}
+    queue = SYNC_QUEUE if task_name == RUN_SYNC else QUEUE
+    values = {"queue": queue, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded, "at": at}
     await connection.execute(_DEFER, values)
 
 

@@ -14,7 +14,7 @@ from procrastinate.jobs import Status
 from connector_master.services import events, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
-from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS
+from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS, RUN_SYNC, SYNC_QUEUE
 from connector_master.storage.partitions import drop_partitions, make_partitions
 
 STALLED_SECONDS = 20.0
@@ -35,7 +35,7 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
         connector=PsycopgConnector(
             conninfo=database,
             min_size=1,
-            max_size=4,
+            max_size=8,
             timeout=10,
             kwargs={"connect_timeout": 5, "options": "-c timezone=UTC -c statement_timeout=30000"},
         )
@@ -54,7 +54,7 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     async def sweep(timestamp: int) -> None:
         await events.sweep(hub)
 
-    @app.task(name=syncs.RUN_SYNC, queue=QUEUE, retry=_AGAIN)
+    @app.task(name=RUN_SYNC, queue=SYNC_QUEUE, retry=_AGAIN)
     async def run_sync(*, workspace_id: str, sync_id: str) -> None:
         await syncs.run(hub, UUID(workspace_id), UUID(sync_id))
 

@@ -7,12 +7,13 @@ from contextlib import suppress
 import structlog
 from procrastinate import App
 
+from connector_master.storage.jobs import QUEUE, SYNC_QUEUE
 from connector_master.work.app import STALLED_SECONDS
 
 GRACE_SECONDS = 10.0
 """How long jobs may go on after the worker is told to stop; then they are broken off and run again later."""
-_CONCURRENCY = 20
-"""Jobs at once: most of them wait for a provider."""
+_AT_ONCE = {QUEUE: 5, SYNC_QUEUE: 40}
+"""Jobs at once, by their queue: runs mostly wait for their provider."""
 _HEARTBEAT_SECONDS = 5.0
 _POLL_SECONDS = 5.0
 _PAUSES = (0.2, 5.0)
@@ -51,23 +52,31 @@ async def run_worker(app: App, stop: asyncio.Event | None = None) -> None:
 
 
 async def _run_once(app: App, stop: asyncio.Event) -> None:
-    worker = asyncio.create_task(
-        app.run_worker_async(
-            concurrency=_CONCURRENCY,
-            install_signal_handlers=False,
-            delete_jobs="successful",
-            shutdown_graceful_timeout=GRACE_SECONDS,
-            fetch_job_polling_interval=_POLL_SECONDS,
-            update_heartbeat_interval=_HEARTBEAT_SECONDS,
-            stalled_worker_timeout=STALLED_SECONDS,
+    workers = [
+        asyncio.create_task(
+            app.run_worker_async(
+                queues=[queue],
+                concurrency=at_once,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=GRACE_SECONDS,
+                fetch_job_polling_interval=_POLL_SECONDS,
+                update_heartbeat_interval=_HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+            )
         )
-    )
+        for queue, at_once in _AT_ONCE.items()
+    ]
     stopping = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait((worker, stopping), return_when=asyncio.FIRST_COMPLETED)
+        # One that returns has lost the database, and so have the others.
+        await asyncio.wait((*workers, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        # Cancelling is how the worker is told to let its jobs end.
-        worker.cancel()
-        with suppress(asyncio.CancelledError):
-            await worker
+        # Cancelling is how a worker is told to let its jobs end.
+        for worker in workers:
+            worker.cancel()
+        ended = await asyncio.gather(*workers, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, Exception):
+            raise one
