@@ -13,8 +13,9 @@ from connector_master.access.roles import Permission
 from connector_master.api.log_lines import LogLine, LogQuery
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
 from connector_master.api.shapes import Request, View
-from connector_master.services import audit, connectors
-from connector_master.services.connectors import GRACE_HOURS, MAX_GRACE_HOURS, Shown, Tried
+from connector_master.services import audit, connectors, trials
+from connector_master.services.connectors import GRACE_HOURS, MAX_GRACE_HOURS, Shown
+from connector_master.services.trials import Tried
 
 router = APIRouter(prefix="/api/connectors", tags=["connectors"])
 
@@ -330,15 +331,13 @@ async def regenerate_secret(
 @router.post("/{connector_id}/test-webhook", response_model=TrialView, responses=problems(400, 401, 403, 404, 413, 422))
 async def test_webhook(caller: Operator, hub: HubDependency, connector_id: UUID, body: Payload) -> TrialView:
     """Try a payload: what lead it would become, what is wrong, what nobody maps. Creates nothing."""
-    return TrialView.of(
-        await connectors.try_payload(hub, caller, connector_id, body.payload, _plain(body.field_mapping))
-    )
+    return TrialView.of(await trials.try_payload(hub, caller, connector_id, body.payload, _plain(body.field_mapping)))
 
 
 @router.post("/{connector_id}/test-connection", response_model=CheckView, responses=problems(401, 403, 404, 422))
 async def test_connection(caller: Operator, hub: HubDependency, connector_id: UUID) -> CheckView:
     """Check the connection, and say what stands in the way."""
-    checked = await connectors.test_connection(hub, caller, connector_id)
+    checked = await trials.test_connection(hub, caller, connector_id)
     return CheckView(ok=checked.is_ok, message=checked.message, checked_at=checked.checked_at, details=checked.details)
 
 

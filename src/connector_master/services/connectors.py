@@ -1,51 +1,35 @@
-"""Connectors: creating, changing, trying and ending them. One function, one transaction, one line in the activity log."""
+"""Connectors: creating, changing, pausing and ending them. One function, one transaction, one line in the activity log."""
 
-import base64
-import hashlib
 import secrets as random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.access.caller import Caller
 from connector_master.connections.sealing import fingerprint
 from connector_master.connectors import registry
-from connector_master.connectors.connector import Check, Connector
+from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
-from connector_master.ingest.intake import encode
-from connector_master.ingest.sync import MustWait
-from connector_master.model.event import Push
-from connector_master.model.json import Json
 from connector_master.model.problem import (
     Conflict,
-    FieldError,
-    InvalidBody,
-    InvalidRecord,
     InvalidRequest,
     NotFound,
-    Problem,
 )
-from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
-from connector_master.pipeline.process import Finding, Trial, try_out
-from connector_master.pipeline.process import process as process_record
-from connector_master.services.credentials import CredentialsMissing, open_credentials, paced
+from connector_master.services.forms import checked_form, merged
 from connector_master.services.hub import Hub
+from connector_master.services.secrets import add_secret, add_verify_token, fit_secret, has_secret
 from connector_master.services.sources import (
     VERIFY_TOKEN,
     WEBHOOK_SECRET,
     credential_place,
-    mapping_of,
-    profile_of,
-    secret_place,
     settings_of,
 )
-from connector_master.storage import activity, connectors, jobs, leads, syncs
+from connector_master.storage import activity, connectors, jobs, syncs
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -82,30 +66,6 @@ class NewSecret:
     secret: str | None = field(repr=False)
     verify_token: str | None = field(repr=False)
     previous_valid_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What a payload would become: `outcome` is created, duplicate, rejected or ignored (then with a reason)."""
-
-    outcome: str
-    reason: str | None
-    lead: dict[str, Json]
-    lead_id: UUID | None
-    problems: Sequence[Finding]
-    unmapped: Sequence[str]
-    mapping: Mapping[str, Any]
-    records: int
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """The result of a connection test, in words for a person."""
-
-    is_ok: bool
-    message: str
-    checked_at: datetime
-    details: dict[str, Any]
 
 
 async def list_page(
@@ -145,8 +105,8 @@ async def create(
     connector = registry().get(type_)
     if connector is None:
         raise InvalidRequest(f"Unknown type. Known are {', '.join(registry())}.", field="type")
-    form = _form(connector.settings, settings, "settings")
-    given = _form(connector.credentials, credentials, "credentials", partly=True)
+    form = checked_form(connector.settings, settings, "settings")
+    given = checked_form(connector.credentials, credentials, "credentials", partly=True)
     if field_mapping is not None:
         compile_mapping(field_mapping)
     async with hub.engine.begin() as connection:
@@ -162,8 +122,8 @@ async def create(
             settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
             field_mapping=field_mapping,
         )
-        secret = await _add_secret(connection, hub, row, connector, form) if _has_secret(connector) else None
-        token = await _add_verify_token(connection, hub, row) if connector.needs_verify_token else None
+        secret = await add_secret(connection, hub, row, connector, form) if has_secret(connector) else None
+        token = await add_verify_token(connection, hub, row) if connector.needs_verify_token else None
         await _put_credentials(connection, hub, row, given)
         if connector.pulls:
             await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
@@ -192,8 +152,8 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
         row = await _held(connection, caller, id_)
         connector = registry()[row.type]
         before = settings_of(connector, row.settings)
-        merged = _merged(connector.settings, row.settings, changes.get("settings", {}))
-        form = _form(connector.settings, merged, "settings")
+        together = merged(connector.settings, row.settings, changes.get("settings", {}))
+        form = checked_form(connector.settings, together, "settings")
         changed = replace(
             row,
             name=changes.get("name", row.name),
@@ -209,7 +169,7 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
             changed = replace(changed, status=await _status_with(connection, row, connector))
         if connector.pulls and changes.keys() & {"credentials", "settings"}:
             await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
-        secret = await _fit_secret(connection, hub, row, connector, before, form)
+        secret = await fit_secret(connection, hub, row, connector, before, form)
         stored = await connectors.update(connection, changed)
         await activity.write(
             connection,
@@ -266,16 +226,16 @@ async def regenerate_secret(hub: Hub, caller: Caller, id_: UUID, grace_hours: in
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
         connector = registry()[row.type]
-        if not (_has_secret(connector) or connector.needs_verify_token):
+        if not (has_secret(connector) or connector.needs_verify_token):
             raise NoSecret("Connectors of this type have no webhook secret.")
         until = datetime.now(UTC) + timedelta(hours=grace_hours)
         secret, token = None, None
-        if _has_secret(connector):
+        if has_secret(connector):
             await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, until)
-            secret = await _add_secret(connection, hub, row, connector, settings_of(connector, row.settings))
+            secret = await add_secret(connection, hub, row, connector, settings_of(connector, row.settings))
         if connector.needs_verify_token:
             await connectors.end_secrets(connection, row.workspace_id, row.id, VERIFY_TOKEN, until)
-            token = await _add_verify_token(connection, hub, row)
+            token = await add_verify_token(connection, hub, row)
         await connectors.tell(connection, row.webhook_id)
         made = fingerprint(secret or token or "")
         await activity.write(
@@ -289,120 +249,6 @@ async def regenerate_secret(hub: Hub, caller: Caller, id_: UUID, grace_hours: in
         )
     hub.sources.forget(row.webhook_id)
     return NewSecret(secret, token, until)
-
-
-async def test_connection(hub: Hub, caller: Caller, id_: UUID) -> Checked:
-    """Check what can be checked of a connector, and say so. Raises NotFound."""
-    async with hub.engine.begin() as connection:
-        row = await connectors.get(connection, caller.workspace_id, id_)
-        if row is None or row.type not in registry():
-            raise _not_found()
-    connector = registry()[row.type]
-    check = await _call_provider(hub, row, connector) if connector.test is not None else _check_of_door(row)
-    async with hub.engine.begin() as connection:
-        await activity.write(
-            connection,
-            caller.workspace_id,
-            kind="connection_test",
-            level="info" if check.is_ok else "warning",
-            message=f"Connection test: {check.message}",
-            actor=caller,
-            connector_id=row.id,
-            data={"ok": check.is_ok},
-        )
-    return Checked(check.is_ok, check.message, datetime.now(UTC), dict(check.details))
-
-
-async def try_payload(
-    hub: Hub, caller: Caller, id_: UUID, payload: Json, field_mapping: Mapping[str, Any] | None
-) -> Tried:
-    """Return what `payload` would become under the saved mapping, or the one given; creates nothing. Raises NotFound."""
-    async with hub.engine.begin() as connection:
-        row = await connectors.get(connection, caller.workspace_id, id_)
-        if row is None:
-            raise _not_found()
-        tried = await _try(connection, row, payload, field_mapping)
-        await activity.write(
-            connection,
-            caller.workspace_id,
-            kind="webhook_test",
-            message=f"Payload tried: {tried.outcome}",
-            actor=caller,
-            connector_id=row.id,
-            data={"outcome": tried.outcome, "problems": [finding.code for finding in tried.problems]},
-        )
-        return tried
-
-
-def _check_of_door(row: ConnectorRow) -> Check:
-    if row.status == "paused":
-        message = "Paused: what arrives is kept and processed on resume."
-    elif row.last_event_at is None:
-        message = "Ready to receive. Nothing has arrived yet: send a test from the provider."
-    else:
-        message = "Ready to receive; events have arrived."
-    last = row.last_event_at.isoformat().replace("+00:00", "Z") if row.last_event_at else None
-    return Check(True, message, {"status": row.status, "lastEventAt": last})
-
-
-async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> Check:
-    assert connector.test is not None
-    try:
-        async with hub.engine.connect() as connection:
-            credentials = await open_credentials(connection, hub.keys, row, connector)
-        client = paced(hub, connector, credentials)
-        return await connector.test(client, credentials, settings_of(connector, row.settings))
-    except CredentialsMissing as problem:
-        if connector.pushes:
-            return _check_of_door(row)
-        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
-    except MustWait as waits:
-        at = waits.until.isoformat(timespec="seconds").replace("+00:00", "Z")
-        message = f"{connector.title} has been called just now and allows no other call with this key before {at}."
-        return Check(row.status == "active" and row.last_sync_at is not None, message, {"nextCallAt": at})
-    except Problem as problem:
-        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
-
-
-async def _try(
-    connection: AsyncConnection, row: ConnectorRow, payload: Json, field_mapping: Mapping[str, Any] | None
-) -> Tried:
-    connector = registry()[row.type]
-    settings = settings_of(connector, row.settings)
-    mapping = mapping_of(connector, row.field_mapping) if field_mapping is None else compile_mapping(field_mapping)
-    shown = dict(mapping.mapping) if mapping else {}
-    push = Push({}, {}, encode(payload) if not isinstance(payload, str) else b"", "", datetime.now(UTC))
-    try:
-        records = connector.records(payload, push, settings)
-    except (InvalidBody, InvalidRecord) as problem:
-        finding = Finding("payload", problem.code, problem.detail, blocks=True)
-        return Tried("rejected", None, {}, None, [finding], [], shown, 0)
-    if not records or records[0].ignored is not None:
-        reason = records[0].ignored if records else "empty"
-        return Tried("ignored", reason, {}, None, [], [], shown, len(records))
-    profile = profile_of(connector, settings)
-    trial = _readable(try_out(records[0].value, mapping, profile))
-    outcome, lead_id = "rejected", None
-    if not any(finding.blocks for finding in trial.problems):
-        draft = process_record(records[0].value, mapping, profile)
-        key = deduplication_key(draft, settings.duplicate_policy.fields)
-        lead_id = await leads.id_by_key(connection, row.workspace_id, key)
-        outcome = "duplicate" if lead_id else "created"
-    return Tried(outcome, None, trial.lead, lead_id, trial.problems, trial.unmapped, trial.mapping, len(records))
-
-
-def _readable(trial: Trial) -> Trial:
-    """Return `trial` with the names of the payload's fields as an answer can hold them: without halves of surrogates."""
-
-    def mended(text: str) -> str:
-        return text.encode("utf-8", "replace").decode()
-
-    return Trial(
-        trial.lead,
-        [replace(one, field=mended(one.field), message=mended(one.message)) for one in trial.problems],
-        [mended(path) for path in trial.unmapped],
-        {mended(path): target for path, target in trial.mapping.items()},
-    )
 
 
 async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: str, word: str) -> Shown:
@@ -441,7 +287,7 @@ def _not_found() -> NotFound:
 
 
 async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
-    kind = WEBHOOK_SECRET if _has_secret(registry()[row.type]) else VERIFY_TOKEN
+    kind = WEBHOOK_SECRET if has_secret(registry()[row.type]) else VERIFY_TOKEN
     live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == kind]
     credentials = await connectors.credentials(connection, row.workspace_id, row.id)
     previous = [one.valid_until for one in live if one.valid_until is not None]
@@ -452,75 +298,6 @@ async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
         live[0].fingerprint if live and live[0].valid_until is None else None,
         max(previous) if previous else None,
     )
-
-
-# ---- secrets and credentials ------------------------------------------------------------------------
-
-
-async def _add_secret(
-    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, settings: Form
-) -> str:
-    # The form of a Standard Webhooks secret, which serves every other scheme as plain text.
-    secret = "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
-    id_ = new_id()
-    presents = _presents_secret(connector, settings)
-    await connectors.add_secret(
-        connection,
-        row.workspace_id,
-        row.id,
-        id_=id_,
-        kind=WEBHOOK_SECRET,
-        sealed=None if presents else hub.keys.seal(secret.encode(), secret_place(row.workspace_id, id_)),
-        hash_=_hash(secret) if presents else None,
-        fingerprint=fingerprint(secret),
-    )
-    return secret
-
-
-async def _fit_secret(
-    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, before: Form, after: Form
-) -> str | None:
-    """Keep of the secrets what the new settings need; return a new secret where the old one can't serve them."""
-    if not _has_secret(connector) or _presents_secret(connector, before) == _presents_secret(connector, after):
-        return None
-    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == WEBHOOK_SECRET]
-    if _presents_secret(connector, after):
-        for one in live:
-            if one.sealed is not None:
-                text = hub.keys.open(one.sealed, secret_place(row.workspace_id, one.id)).decode()
-                await connectors.keep_only_hash(connection, row.workspace_id, row.id, one.id, _hash(text))
-        return None
-    await connectors.end_secrets(connection, row.workspace_id, row.id, WEBHOOK_SECRET, datetime.now(UTC))
-    return await _add_secret(connection, hub, row, connector, after)
-
-
-async def _add_verify_token(connection: AsyncConnection, hub: Hub, row: ConnectorRow) -> str:
-    # Typed or pasted into a provider's form: short, and nothing in it that a form could change.
-    token = random.token_urlsafe(24)
-    id_ = new_id()
-    await connectors.add_secret(
-        connection,
-        row.workspace_id,
-        row.id,
-        id_=id_,
-        kind=VERIFY_TOKEN,
-        sealed=hub.keys.seal(token.encode(), secret_place(row.workspace_id, id_)),
-        hash_=None,
-        fingerprint=fingerprint(token),
-    )
-    return token
-
-
-def _has_secret(connector: Connector) -> bool:
-    return connector.verify is not None and connector.makes_secret
-
-
-def _presents_secret(connector: Connector, settings: Form) -> bool:
-    return connector.presents_secret is not None and connector.presents_secret(settings)
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 async def _put_credentials(connection: AsyncConnection, hub: Hub, row: ConnectorRow, given: Form) -> None:
@@ -537,12 +314,12 @@ async def _change_credentials(
     removed = [name for name, value in changes.items() if value is None]
     kept = {name: value for name, value in changes.items() if value is not None}
     known = {field.alias or name for name, field in connector.credentials.model_fields.items()}
-    _form(
+    checked_form(
         connector.credentials, kept | {name: None for name in removed if name not in known}, "credentials", partly=True
     )
     await connectors.remove_credentials(connection, row.workspace_id, row.id, removed)
     if kept:
-        form = _form(connector.credentials, kept, "credentials", partly=True)
+        form = checked_form(connector.credentials, kept, "credentials", partly=True)
         await _put_credentials(connection, hub, row, form)
 
 
@@ -564,48 +341,6 @@ async def _status_with(connection: AsyncConnection, row: ConnectorRow, connector
 def _hint(value: str) -> str:
     """Return the end of a credential where it is long enough that the end gives nothing away."""
     return f"…{value[-4:]}" if len(value) >= 12 else "…"
-
-
-def _form(model: type[Form], values: Mapping[str, Any], place: str, *, partly: bool = False) -> Form:
-    """Return `values` as the form; raises InvalidRequest naming each fault as `place.field`.
-
-    `partly` lets required fields be absent: they may be stored already.
-    """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        faults = [fault for fault in error.errors() if not (partly and fault["type"] == "missing")]
-        if not faults:
-            return model.model_construct(
-                set(values), **{_attribute(model, name): value for name, value in values.items()}
-            )
-        errors = [
-            FieldError(
-                ".".join((place, *map(str, fault["loc"]))),
-                "Unknown field."
-                if fault["type"] == "extra_forbidden"
-                else str(fault["msg"]).removeprefix("Value error, "),
-            )
-            for fault in faults
-        ]
-        raise InvalidRequest(f"Some {place} are wrong.", errors=errors) from error
-
-
-def _attribute(model: type[Form], alias: str) -> str:
-    return next((name for name, field in model.model_fields.items() if field.alias == alias), alias)
-
-
-def _merged(form: type[Form], stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is stored with the changes over it; null puts a setting back to its default.
-
-    What an older release stored and the form lacks is dropped; what a change names and the form lacks stays, so that it
-    is refused by name, null or not.
-    """
-    known = {field.alias or name for name, field in form.model_fields.items()}
-    merged = {name: value for name, value in stored.items() if name in known} | dict(changes)
-    return {
-        name: value for name, value in merged.items() if value is not None or name not in changes or name not in known
-    }
 
 
 def _audited(row: ConnectorRow) -> dict[str, Any]:
