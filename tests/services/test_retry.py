@@ -218,9 +218,10 @@ async def test_the_sweep_finds_held_events_and_forgotten_jobs(inside: Inside) ->
     await events.sweep(inside.hub)
     await events.sweep(inside.hub)
 
-    rows = await inside.sql("SELECT task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY 1")
+    rows = await inside.sql("SELECT task_name, args FROM procrastinate_jobs WHERE status = 'todo' ORDER BY 1, args")
     assert [(row.task_name, row.args) for row in rows] == [
         ("process_held", {"workspace_id": str(inside.workspace), "connector_id": str(connector.id)}),
+        ("process_held", {"workspace_id": str(inside.workspace), "connector_id": str(deleted.id)}),
         ("retry_events", {"workspace_id": str(inside.workspace), "job_id": str(job.id)}),
     ]
 

@@ -59,12 +59,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
     if any(fault["type"] == "json_invalid" for fault in faults):
-        # The framework reads the body before it asks who calls.
-        try:
-            await refuse_whoever_may_not(request)
-        except (Unauthenticated, Forbidden) as refusal:
-            return problem_response(refusal)
-        return problem_response(InvalidBody("The body is not valid JSON.", remedy="Send a JSON object."))
+        return await _unreadable(request, "The body is not valid JSON.")
     errors = [FieldError(_field(fault["loc"]), _message(fault)) for fault in faults[:100]]
     return problem_response(InvalidRequest("Some fields of the request are wrong.", errors=errors))
 
@@ -87,9 +82,20 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         allowed = _methods_at(request) or (error.headers or {}).get("Allow", "")
         return problem_response(MethodNotAllowed("This address does not take this method."), {"Allow": allowed})
+    if isinstance(error.__cause__, Problem):
+        return problem_response(error.__cause__, {"Connection": "close"})
     if error.status_code == 400:
-        return problem_response(InvalidBody("The body can't be read.", remedy="Send a JSON object."))
+        return await _unreadable(request, "The body can't be read.")
     return await _unexpected(request, error)
+
+
+async def _unreadable(request: Request, detail: str) -> Response:
+    # The framework reads the body before it asks who calls.
+    try:
+        await refuse_whoever_may_not(request)
+    except (Unauthenticated, Forbidden) as refusal:
+        return problem_response(refusal)
+    return problem_response(InvalidBody(detail, remedy="Send a JSON object."))
 
 
 def _methods_at(request: Request) -> str:

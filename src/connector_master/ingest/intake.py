@@ -213,6 +213,9 @@ def prepare(
         columns = _arrived(owner, arrival)
         columns["request_id"], columns["position"] = request_id, position
         columns["content_type"] = "application/json"
+        if position > 0:
+            # Once for a request, as its body: twenty thousand copies would be gigabytes.
+            columns.pop("headers", None)
         window = _settle_or_hold(owner, record, columns, arrival, position)
         body = arrival.body if position == 0 else None
         rows.append(EventRow(columns, encode(record.value), body, window))
@@ -302,7 +305,12 @@ def encode(value: Json) -> bytes:
 
 
 def _weight(rows: Sequence[EventRow]) -> int:
-    return sum(1 + (len(row.payload) + len(row.body or b"")) // _WEIGHT_BYTES for row in rows)
+    return sum(1 + _bytes(row) // _WEIGHT_BYTES for row in rows)
+
+
+def _bytes(row: EventRow) -> int:
+    headers: Mapping[str, str] = row.columns.get("headers", {})
+    return len(row.payload) + len(row.body or b"") + sum(map(len, headers.values()))
 
 
 def _outcomes(stored: Iterable[Stored]) -> list[Outcome]:

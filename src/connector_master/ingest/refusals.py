@@ -1,21 +1,27 @@
 """Refusals at the door: attempts with a wrong signature, in the activity log with their address.
 
-Many at once become one line that counts them, so that a flood fills neither the table nor the disk.
+The first of a connector and an address is written before it is answered. What follows within a few seconds is counted, and
+the count is written with one line, so that a flood fills neither the table nor the disk.
 """
 
-from collections import Counter
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
-from connector_master.ingest.gather import Gathering
 from connector_master.ingest.source import Source
 from connector_master.ingest.writer import Writer
+from connector_master.model.problem import StorageUnavailable
 from connector_master.storage.activity import write_refusals
 
-Attempt = tuple[Source, str]
-"""The connector that was knocked at, and the address that knocked."""
+_COUNTED_SECONDS = 5.0
+_MOST_REMEMBERED = 10_000
+"""Connectors and addresses of which this process counts at once; beyond it, attempts go unwritten until some are settled."""
+
+_Who = tuple[UUID, UUID, str]
 
 
 class Refusals:
@@ -23,35 +29,54 @@ class Refusals:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._gathering: Gathering[Attempt, None] = Gathering(self._write, most_in_write=5_000, most_waiting=5_000)
+        self._counts: dict[_Who, tuple[float, int]] = {}
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Write until stopped."""
-        await self._gathering.run()
+        """Write what was counted, every few seconds, until stopped."""
+        while not self._stopping.is_set():
+            try:
+                await asyncio.wait_for(self._stopping.wait(), _COUNTED_SECONDS)
+            except TimeoutError:
+                await self._settle(time.monotonic() - _COUNTED_SECONDS)
+        await self._settle(time.monotonic())
 
     def stop(self) -> None:
-        """Take nothing more."""
-        self._gathering.close()
+        """Write what was counted, and end `run`."""
+        self._stopping.set()
 
     async def note(self, source: Source, ip: str) -> None:
-        """Return once the attempt is in the log; raises StorageUnavailable when it can't be written."""
-        await self._gathering.submit((source, ip))
+        """Return once the attempt is in the log, or is counted for a line to come; raises StorageUnavailable."""
+        who = (source.workspace_id, source.connector_id, ip)
+        known = self._counts.get(who)
+        if known is not None:
+            self._counts[who] = (known[0], known[1] + 1)
+        elif len(self._counts) < _MOST_REMEMBERED:
+            self._counts[who] = (time.monotonic(), 0)
+            await self._writer.write(_write, [_row(who, 1)])
 
-    async def _write(self, attempts: Sequence[Attempt]) -> Sequence[None]:
-        counts = Counter((source.workspace_id, source.connector_id, ip) for source, ip in attempts)
-        rows = [
-            {
-                "workspace_id": workspace_id,
-                "connector_id": connector_id,
-                "kind": "signature_refused",
-                "message": "Request refused: its signature is wrong or missing",
-                "ip": ip,
-                "data": {"attempts": count} if count > 1 else None,
-            }
-            for (workspace_id, connector_id, ip), count in counts.items()
-        ]
-        await self._writer.write(_write, rows)
-        return [None] * len(attempts)
+    async def _settle(self, before: float) -> None:
+        settled = [(who, count) for who, (since, count) in self._counts.items() if since <= before]
+        for who, _ in settled:
+            del self._counts[who]
+        rows = [_row(who, count) for who, count in settled if count]
+        if rows:
+            try:
+                await self._writer.write(_write, rows)
+            except StorageUnavailable:
+                return  # counts of refused attempts are not worth holding up an ending
+
+
+def _row(who: _Who, attempts: int) -> dict[str, Any]:
+    workspace_id, connector_id, ip = who
+    return {
+        "workspace_id": workspace_id,
+        "connector_id": connector_id,
+        "kind": "signature_refused",
+        "message": "Request refused: its signature is wrong or missing",
+        "ip": ip,
+        "data": {"attempts": attempts} if attempts > 1 else None,
+    }
 
 
 async def _write(connection: "psycopg.AsyncConnection[Any]", rows: Sequence[dict[str, Any]]) -> list[None]:

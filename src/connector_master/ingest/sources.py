@@ -21,6 +21,7 @@ _HEARD_SECONDS = 300.0
 """How long an entry counts while the channel is heard."""
 _UNHEARD_SECONDS = 0.5
 """How long an entry counts while nothing is heard, and an unknown address at all times."""
+_SILENCE_SECONDS = 5.0
 _MOST = 50_000
 
 log = structlog.get_logger()
@@ -91,9 +92,13 @@ class Sources:
                     await connection.execute(f"LISTEN {CHANGED}")
                     self.forget()
                     self._is_heard = True
-                    async for notice in connection.notifies():
-                        self.forget(notice.payload)
-            except psycopg.Error as error:
+                    while True:
+                        async for notice in connection.notifies(timeout=_SILENCE_SECONDS):
+                            self.forget(notice.payload)
+                        # A connection that was dropped without a word stays silent for ever: ask whether it lives.
+                        async with asyncio.timeout(_SILENCE_SECONDS):
+                            await connection.execute("SELECT 1")
+            except (psycopg.Error, TimeoutError) as error:
                 log.warning("changes_unheard", error=type(error).__name__)
             finally:
                 self._is_heard = False

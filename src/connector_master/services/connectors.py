@@ -106,6 +106,9 @@ async def create(
     if connector is None:
         raise InvalidRequest(f"Unknown type. Known are {', '.join(registry())}.", field="type")
     form = checked_form(connector.settings, settings, "settings")
+    known = {field.alias or name for name, field in connector.credentials.model_fields.items()}
+    # One given as null is not given; a name that nobody knows is refused all the same.
+    credentials = {name: value for name, value in credentials.items() if value is not None or name not in known}
     given = checked_form(connector.credentials, credentials, "credentials", partly=True)
     if field_mapping is not None:
         compile_mapping(field_mapping)
@@ -196,6 +199,8 @@ async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
         row = await _held(connection, caller, id_)
         await connectors.delete(connection, row)
         await syncs.cancel_of(connection, row.workspace_id, row.id)
+        # What it held while it was paused was acknowledged, so it still becomes leads.
+        await jobs.defer(connection, jobs.PROCESS_HELD, connector_id=str(row.id), workspace_id=str(row.workspace_id))
         await activity.write(
             connection,
             caller.workspace_id,
@@ -255,7 +260,10 @@ async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: st
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
         stored = row
-        if row.status != status:
+        if status == "active":
+            # What it lacked before the pause it still lacks.
+            status = await _status_with(connection, replace(row, status="active"), registry()[row.type])
+        if row.status != status and (status == "paused" or row.status == "paused"):
             stored = await connectors.update(connection, replace(row, status=status))
             await activity.write(
                 connection,
@@ -266,7 +274,7 @@ async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: st
                 connector_id=row.id,
                 data={"before": {"status": row.status}, "after": {"status": status}},
             )
-        if status == "active":
+        if status != "paused":
             await jobs.defer(connection, "process_held", connector_id=str(row.id), workspace_id=str(row.workspace_id))
             if registry()[row.type].pulls:
                 await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))

@@ -171,14 +171,15 @@ async def run_retry(hub: Hub, workspace: UUID, job_id: UUID) -> None:
 async def process_held(hub: Hub, workspace: UUID, connector_id: UUID) -> int:
     """Process what a connector kept while it was paused, oldest first, and return how many events that were.
 
-    Stops when the connector is paused again; does nothing for a deleted one. A worker calls this, again after a crash.
+    Stops when the connector is paused again; a deleted one no longer is, so what it held is processed. A worker calls this,
+    again after a crash.
     """
     filter_ = EventFilter(statuses=(EventStatus.RECEIVED,), connector_id=connector_id)
     done = 0
     after: UUID | None = None
     while True:
         async with hub.engine.connect() as connection:
-            row = await connectors.get(connection, workspace, connector_id)
+            row = await connectors.get_ever(connection, workspace, connector_id)
             if row is None or row.status == "paused":
                 break
             batch = await events.open_batch(connection, workspace, filter_, limit=BATCH, after=after)

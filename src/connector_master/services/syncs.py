@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.access.caller import Caller
-from connector_master.connections.sealing import SealBroken, UnknownSealingKey
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.pulling import Limits
@@ -37,8 +36,10 @@ _RETRIES = (10, 60, 300, 1800, 7200)
 """Seconds after which a transient failure is tried again: the first, the second, …"""
 _REFUSED_REST = timedelta(hours=6)
 """How long a connector whose credentials were refused rests: some providers say so when they are only being repaired."""
+_BROKEN_REST = timedelta(minutes=5)
+"""How long a connector rests that can't even be read, such as one whose credentials are sealed with a missing key."""
 _FAILING_AFTER = 3
-_DUE_AT_ONCE = 200
+_DUE_AT_ONCE = 50
 _OLDEST_MARGIN = timedelta(minutes=10)
 
 log = structlog.get_logger()
@@ -158,7 +159,13 @@ async def schedule_due(hub: Hub) -> int:
             if row is None or connector is None or connector.pull is None:
                 await syncs.schedule(connection, workspace, connector_id, None)
                 continue
-            count += await _queue_scheduled(connection, hub, row, connector, now)
+            try:
+                async with connection.begin_nested():
+                    count += await _queue_scheduled(connection, hub, row, connector, now)
+            except Exception as error:
+                # One connector that can't be read must not keep the others from being pulled.
+                log.exception("sync_not_scheduled", connector_id=str(connector_id), error=type(error).__name__)
+                await syncs.schedule(connection, workspace, connector_id, now + _BROKEN_REST)
         for workspace, sync_id, _connector in await syncs.without_job(connection):
             await jobs.defer(connection, jobs.RUN_SYNC, workspace_id=str(workspace), sync_id=str(sync_id))
     return count
@@ -201,7 +208,7 @@ async def _queue_scheduled(
     settings = settings_of(connector, row.settings)
     try:
         credentials = await open_credentials(connection, hub.keys, row, connector)
-    except (CredentialsMissing, SealBroken, UnknownSealingKey):
+    except CredentialsMissing:
         await syncs.schedule(connection, row.workspace_id, row.id, None)
         return False
     if connector.pulls_when is not None:
@@ -232,9 +239,10 @@ async def _queue_scheduled(
 
 async def _since_mark(connection: AsyncConnection, row: ConnectorRow, limits: Limits, now: datetime) -> datetime:
     mark, _ = await syncs.mark(connection, row.workspace_id, row.id)
-    if mark is None:
-        return now - limits.first
     oldest = now - limits.history + _OLDEST_MARGIN
+    if mark is None:
+        # From when it was made, not from now: what came while its first runs failed is not to be skipped.
+        return max(oldest, min(now, row.created_at) - limits.first)
     start = mark - limits.overlap
     if start < oldest:
         await activity.write(

@@ -15,7 +15,7 @@ from connector_master.ingest.intake import encode
 from connector_master.ingest.sync import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
-from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem
+from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem, ProviderLimited
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
 from connector_master.pipeline.process import Finding, Trial, process, try_out
@@ -120,6 +120,8 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
         message = f"{connector.title} has been called just now and allows no other call with this key before {at}."
         return Check(row.status == "active" and row.last_sync_at is not None, message, {"nextCallAt": at})
     except Problem as problem:
+        if isinstance(problem, ProviderLimited):
+            await client.rest(problem.retry_after_seconds)
         return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
 
 

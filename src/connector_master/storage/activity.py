@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.storage.ids import first_id_at, new_id, time_of
 
-EVENT_KINDS = ("webhook_received", "lead_created", "duplicate", "ignored", "error", "received")
-
 
 class Actor(Protocol):
     """Whoever did it: a user, an API key, the command line, the system, or a stranger at the door."""

@@ -180,7 +180,8 @@ async def update(connection: AsyncConnection, row: ConnectorRow) -> ConnectorRow
 
 
 _DELETE = text("""
-    UPDATE connectors SET deleted_at = now(), updated_at = now() WHERE workspace_id = :workspace AND id = :id
+    UPDATE connectors SET deleted_at = now(), updated_at = now(), status = 'active', next_sync_at = NULL
+     WHERE workspace_id = :workspace AND id = :id
 """)
 _FORGET_SECRETS = text("DELETE FROM webhook_secrets WHERE workspace_id = :workspace AND connector_id = :id")
 _FORGET_CREDENTIALS = text("DELETE FROM credentials WHERE workspace_id = :workspace AND connector_id = :id")

@@ -178,7 +178,7 @@ async def count_open(
 
 _HELD = text("""
     SELECT c.workspace_id, c.id FROM connectors c
-     WHERE c.status <> 'paused' AND c.deleted_at IS NULL
+     WHERE c.status <> 'paused'
        AND EXISTS (SELECT 1 FROM events e
                     WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id AND e.status = 'received')
 """)

@@ -15,7 +15,9 @@ _REST = text("""
     INSERT INTO provider_paces AS known (key, next_call_at) VALUES (:key, clock_timestamp() + :rest)
     ON CONFLICT (key) DO UPDATE SET next_call_at = greatest(known.next_call_at, excluded.next_call_at)
 """)
-_FINISH = text("UPDATE provider_paces SET next_call_at = clock_timestamp() + :rest WHERE key = :key")
+_FINISH = text(
+    "UPDATE provider_paces SET next_call_at = greatest(next_call_at, clock_timestamp() + :rest) WHERE key = :key"
+)
 
 
 async def claim(connection: AsyncConnection, key: str, rest: timedelta) -> datetime | None:
