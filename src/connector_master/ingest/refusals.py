@@ -1,7 +1,7 @@
 """Refusals at the door: attempts with a wrong signature, in the activity log with their address.
 
-The first of a connector and an address is written before it is answered. What follows within a few seconds is counted, and
-the count is written with one line, so that a flood fills neither the table nor the disk.
+The first few of a connector and an address are each written before they are answered. What follows within seconds is
+counted, and the count is written with one line, so that a flood fills neither the table nor the disk.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from connector_master.ingest.writer import Writer
 from connector_master.model.problem import StorageUnavailable
 from connector_master.storage.activity import write_refusals
 
+_WRITTEN_AT_ONCE = 10
 _COUNTED_SECONDS = 5.0
 _MOST_REMEMBERED = 10_000
 """Connectors and addresses of which this process counts at once; beyond it, attempts go unwritten until some are settled."""
@@ -48,18 +49,18 @@ class Refusals:
     async def note(self, source: Source, ip: str) -> None:
         """Return once the attempt is in the log, or is counted for a line to come; raises StorageUnavailable."""
         who = (source.workspace_id, source.connector_id, ip)
-        known = self._counts.get(who)
-        if known is not None:
-            self._counts[who] = (known[0], known[1] + 1)
-        elif len(self._counts) < _MOST_REMEMBERED:
-            self._counts[who] = (time.monotonic(), 0)
+        if who not in self._counts and len(self._counts) >= _MOST_REMEMBERED:
+            return
+        since, attempts = self._counts.get(who, (time.monotonic(), 0))
+        self._counts[who] = (since, attempts + 1)
+        if attempts < _WRITTEN_AT_ONCE:
             await self._writer.write(_write, [_row(who, 1)])
 
     async def _settle(self, before: float) -> None:
         settled = [(who, count) for who, (since, count) in self._counts.items() if since <= before]
         for who, _ in settled:
             del self._counts[who]
-        rows = [_row(who, count) for who, count in settled if count]
+        rows = [_row(who, count - _WRITTEN_AT_ONCE) for who, count in settled if count > _WRITTEN_AT_ONCE]
         if rows:
             try:
                 await self._writer.write(_write, rows)
