@@ -107,7 +107,7 @@ class ConnectorView(View):
             seen["settings"] = row.settings
             seen["credentials"] = {
                 name: CredentialView(set=name in shown.credentials, hint=_hint(shown, name))
-                for name in _credential_names(shown)
+                for name in shown.connector.credentials.names()
             }
             seen["field_mapping"] = row.field_mapping if row.field_mapping is not None else shown.connector.mapping
             if shown.new_secret is not None:
@@ -379,11 +379,6 @@ def _plain(mapping: Mapping[str, str | MappingEntry] | None) -> dict[str, Any] |
         path: target if isinstance(target, str) else target.model_dump(exclude_none=True)
         for path, target in mapping.items()
     }
-
-
-def _credential_names(shown: Shown) -> list[str]:
-    fields = shown.connector.credentials.model_fields
-    return [field.alias or name for name, field in fields.items()]
 
 
 def _hint(shown: Shown, name: str) -> str | None:

@@ -1,12 +1,13 @@
 """Answers: what became of a push, in the words of API.md "Receiving", for every door that has no words of its own."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 from connector_master.model.event import Answer, EventStatus, Outcome
 from connector_master.model.json import Json
 from connector_master.model.problem import Permanent, Problem
+from connector_master.model.problem_kinds import kind_of
 
 _FAILED = (EventStatus.FAILED, EventStatus.DEAD)
 
@@ -76,11 +77,6 @@ class _Unusable(Permanent):
 
 @cache
 def _problem(code: str | None) -> type[Problem]:
-    """Return the kind of problem that has this code."""
-    return next((kind for kind in _kinds(Problem) if kind.code == code and kind.status < 500), _Unusable)
-
-
-def _kinds(base: type[Problem]) -> Iterator[type[Problem]]:
-    for kind in base.__subclasses__():
-        yield kind
-        yield from _kinds(kind)
+    """Return the kind of problem that has this code, as one that a sender can be answered with."""
+    kind = kind_of(code)
+    return _Unusable if kind is None or kind.status >= 500 else kind

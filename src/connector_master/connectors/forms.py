@@ -19,6 +19,11 @@ class Form(BaseModel):
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_strip_whitespace=True
     )
 
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Return the fields' names as they are written outside, in order."""
+        return tuple(field.alias or name for name, field in cls.model_fields.items())
+
 
 Secret = Annotated[str, Field(min_length=1, max_length=4096, json_schema_extra={"secret": True})]
 """A credential that is sealed at rest and never shown again."""

@@ -106,7 +106,7 @@ async def create(
     if connector is None:
         raise InvalidRequest(f"Unknown type. Known are {', '.join(registry())}.", field="type")
     form = checked_form(connector.settings, settings, "settings")
-    known = {field.alias or name for name, field in connector.credentials.model_fields.items()}
+    known = connector.credentials.names()
     # One given as null is not given; a name that nobody knows is refused all the same.
     credentials = {name: value for name, value in credentials.items() if value is not None or name not in known}
     given = checked_form(connector.credentials, credentials, "credentials", partly=True)
@@ -321,7 +321,7 @@ async def _change_credentials(
 ) -> None:
     removed = [name for name, value in changes.items() if value is None]
     kept = {name: value for name, value in changes.items() if value is not None}
-    known = {field.alias or name for name, field in connector.credentials.model_fields.items()}
+    known = connector.credentials.names()
     checked_form(
         connector.credentials, kept | {name: None for name in removed if name not in known}, "credentials", partly=True
     )

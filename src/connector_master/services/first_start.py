@@ -11,8 +11,6 @@ from connector_master.access.roles import Role
 from connector_master.storage import activity, users, workspaces
 from connector_master.storage.ids import new_id
 
-DEFAULT_EMAIL = "admin@localhost"
-
 
 @dataclass(frozen=True, slots=True)
 class OneTime:

@@ -44,7 +44,7 @@ def merged(form: type[Form], stored: Mapping[str, Any], changes: Mapping[str, An
     What an older release stored and the form lacks is dropped; what a change names and the form lacks stays, so that it
     is refused by name, null or not.
     """
-    known = {field.alias or name for name, field in form.model_fields.items()}
+    known = form.names()
     merged = {name: value for name, value in stored.items() if name in known} | dict(changes)
     return {
         name: value for name, value in merged.items() if value is not None or name not in changes or name not in known

@@ -11,6 +11,7 @@ import orjson
 import phonenumbers
 
 from connector_master.access.caller import Caller
+from connector_master.model.lead import LEAD_FIELDS
 from connector_master.model.problem import InvalidPhone, MissingPhone, NotFound
 from connector_master.pipeline.normalize import normalize_phone
 from connector_master.services import csv_cells
@@ -27,23 +28,7 @@ _MOST_WORDS = 10
 _FEWEST_DIGITS = 3
 _LIKE_A_PHONE = re.compile(r"[\s\d+().\-/]+")
 
-EXPORTED = {
-    "id": "id",
-    "phoneNumber": "phone_number",
-    "name": "name",
-    "email": "email",
-    "source": "source",
-    "businessName": "business_name",
-    "addressLine1": "address_line1",
-    "addressLine2": "address_line2",
-    "city": "city",
-    "state": "state",
-    "country": "country",
-    "pincode": "pincode",
-    "productName": "product_name",
-    "notes": "notes",
-    "campaign": "campaign",
-    "externalId": "external_id",
+_LATE_COLUMNS = {
     "attributes": "attributes",
     "connectorId": "connector_id",
     "enquiredAt": "enquired_at",
@@ -51,6 +36,9 @@ EXPORTED = {
     "updatedAt": "updated_at",
     "timesSeen": "times_seen",
 }
+EXPORTED = (
+    {"id": "id"} | {name: column for name, column in LEAD_FIELDS.items() if name not in _LATE_COLUMNS} | _LATE_COLUMNS
+)
 """The columns of the export, and what of a lead each holds."""
 
 

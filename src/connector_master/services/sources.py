@@ -80,7 +80,7 @@ async def source_of(connection: AsyncConnection, keys: KeyRing, row: ConnectorRo
 
 def settings_of(connector: Connector, stored: Mapping[str, Any]) -> LeadSettings:
     """Return stored settings as the connector's form; what an older release stored and this one lacks is left out."""
-    known = {field.alias or name for name, field in connector.settings.model_fields.items()}
+    known = connector.settings.names()
     form = connector.settings.model_validate({name: value for name, value in stored.items() if name in known})
     assert isinstance(form, LeadSettings)
     return form
