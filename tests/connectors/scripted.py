@@ -24,6 +24,9 @@ class Scripted:
     async def post(self, path: str, query: Mapping[str, str] | None = None, **_: Any) -> Answer:
         return await self.get(path, query)
 
+    async def delete(self, path: str, query: Mapping[str, str] | None = None, **_: Any) -> Answer:
+        return await self.get(path, query)
+
 
 def answer(body: Any = b"", status: int = 200, **headers: str) -> Answer:
     """An answer: bytes and text as they are, anything else as JSON."""

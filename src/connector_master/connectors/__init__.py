@@ -6,6 +6,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
+from pydantic.alias_generators import to_snake
+
 from connector_master.connectors.connector import Connector
 
 
@@ -19,4 +21,20 @@ def registry() -> Mapping[str, Connector]:
 
 def provider_addresses() -> dict[str, str]:
     """Return the address of every provider that is called, by the name of the setting that may replace it."""
-    return {one.base_setting: one.base for one in registry().values() if one.base_setting and one.base}
+    return {address.setting: address.base for one in registry().values() for address in one.addresses}
+
+
+def app_settings() -> dict[str, tuple[str, str]]:
+    """Return the settings that hold the installation's own apps: title of the provider and credential, by the setting's name."""
+    found: dict[str, tuple[str, str]] = {}
+    for one in registry().values():
+        if one.oauth is not None:
+            for credential in one.oauth.app:
+                found.setdefault(app_setting(one, credential), (one.title, credential))
+    return found
+
+
+def app_setting(connector: Connector, credential: str) -> str:
+    """Return the name of the setting that holds the installation's own `credential` (`appId` → META_APP_ID)."""
+    assert connector.oauth is not None
+    return f"{connector.oauth.app_setting}_{to_snake(credential).upper()}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
 from connector_master.connectors.forms import Form
+from connector_master.connectors.oauth import Account, Address, Callback, Grant, OAuth
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.model.event import Answer, Outcome, Push, Record
 from connector_master.model.json import Json
@@ -58,10 +59,32 @@ Challenge = Callable[[Push, Secrets, Any], Answer]
 """(GET request, secrets, settings form) → the answer to a provider's verification request; raises ForbiddenChallenge."""
 
 Pull = Callable[[Client, Any, Any, Window], AsyncIterator[Page]]
-"""(client, credentials form, settings form, span) → its pages, the oldest first; the span is at most `limits.window` long.
+"""(client, access, settings form, span) → its pages, the oldest first; the span is at most `limits.window` long.
 
-Raises ProviderUnavailable, CredentialsRefused, ProviderLimited or BadProviderRequest: a refusal is never an empty page.
+The access is a Grant where the source is behind OAuth, else the credentials form. Raises ProviderUnavailable, TokenRefused,
+CredentialsRefused, ProviderLimited or BadProviderRequest: a refusal is never an empty page.
 """
+
+Resolve = Callable[[Client, Grant, Any, Json], Awaitable[Record]]
+"""(client, grant, settings form, what was announced) → the lead that it named, as `pull` would give it.
+
+Raises as Pull does, and LeadNotFound where the provider does not (yet) know it.
+"""
+
+Recheck = Callable[[Client, Any, Any, Sequence[str]], Awaitable[Sequence[Record]]]
+"""(client, access, settings form, ids of stored records) → each as it is now; `erased` what is gone. Raises as Pull does."""
+
+ListAccounts = Callable[[Client, Grant, Any], Awaitable[Sequence[Account]]]
+"""(client, grant, settings form) → everything that the grant reaches, also what can't be chosen. Raises as Pull does."""
+
+Subscribe = Callable[[Client, Grant, Any, Account, Callback], Awaitable[None]]
+"""(client, grant, settings form, account, callback): have the provider push this account's leads there.
+
+Called again and again: what is in order already is left as it is. Raises as Pull does.
+"""
+
+Unsubscribe = Callable[[Client, Grant, Any, Account, Callback], Awaitable[None]]
+"""(client, grant, settings form, account, callback): have it push no longer. Raises as Pull does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +105,7 @@ For sources that push, where pulling is the net beneath; sources that only pull 
 """
 
 Test = Callable[[Client, Any, Any], Awaitable[Check]]
-"""(client, credentials form, settings form) → whether the provider's real call works; raises as Pull does."""
+"""(client, access, settings form) → whether the provider's real call works; raises as Pull does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +125,13 @@ class Connector:
     `limit_key` gives, from the credentials, what the provider counts calls by, so that connectors that share a key share
     its limits. `limits_for` gives
     the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
-    can be pulled.
+    can be pulled. All three are given the credentials form, also behind OAuth.
+
+    `oauth` says how a person's consent becomes tokens; `accounts` lists what a grant reaches, in words `account_kinds` (one,
+    several: "page", "pages"), and `subscribe` has the provider push an account's leads. `resolve` fetches a lead that a push
+    only announced. `reconciles` says that scheduled pulls prove that no push was missed. `recheck` reads stored records
+    again, daily, back to `raw_days`: so long may what this source sent be kept unless it was read again. `conceal` takes
+    from a body what must not be kept, such as a secret.
     """
 
     type: str
@@ -123,7 +152,17 @@ class Connector:
     account: str | None = None
     base: str | None = None
     base_setting: str | None = None
+    oauth: OAuth | None = None
+    accounts: ListAccounts | None = None
+    account_kinds: tuple[str, str] = ("account", "accounts")
+    subscribe: Subscribe | None = None
+    unsubscribe: Unsubscribe | None = None
+    resolve: Resolve | None = None
     pull: Pull | None = None
+    reconciles: bool = False
+    recheck: Recheck | None = None
+    raw_days: int | None = None
+    conceal: Callable[[bytes], bytes] | None = None
     limits: Limits = NO_LIMITS
     limits_for: Callable[[Any], Limits] | None = None
     limit_key: Callable[[Any], str] | None = None
@@ -141,6 +180,17 @@ class Connector:
     def pushes(self) -> bool:
         """Whether the provider sends to us."""
         return self.door is not None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Every address of the provider that is called, or shown to a browser."""
+        own = (Address(self.base, self.base_setting),) if self.base and self.base_setting else ()
+        return own if self.oauth is None else (*own, self.oauth.browser, self.oauth.server)
+
+    @property
+    def needs_grant(self) -> bool:
+        """Whether no lead can come before somebody has agreed to it at the provider."""
+        return self.oauth is not None and (self.resolve is not None or not self.pushes)
 
     @property
     def pulls(self) -> bool:

@@ -1,10 +1,11 @@
 """Pulling: what a source that must be asked says of its limits, and what it gives for a span of time."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from connector_master.model.event import Record
+from connector_master.model.json import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +15,8 @@ class Limits:
     `between_calls` is the least time between two calls with the same key, whoever makes them. `window` is the longest span
     of one call, `history` how far back it reaches, `first` how far back the first pull goes. `overlap` is how far a pull
     reads again what was read: leads show up late. `rests_after` is how long the key rests after the provider said "too many"
-    without saying for how long.
+    without saying for how long. `calls_per_day` are the units that a key has from midnight to midnight in `day_zone`; of
+    them `day_share` is used.
     """
 
     between_calls: timedelta = timedelta(0)
@@ -24,14 +26,23 @@ class Limits:
     overlap: timedelta = timedelta(minutes=5)
     page_size: int = 50
     rests_after: timedelta = timedelta(minutes=5)
+    calls_per_day: int | None = None
+    day_zone: tzinfo = UTC
+    day_share: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of time to be pulled: aware times in UTC, `start` in it and `end` its end."""
+    """A span of time to be pulled: aware times in UTC, `start` in it and `end` its end.
+
+    `state` is what the connector's last page left (Page.state). `is_deep` asks for what an ordinary run leaves out because it
+    costs many calls.
+    """
 
     start: datetime
     end: datetime
+    state: Json = None
+    is_deep: bool = False
 
     def pieces(self, longest: timedelta) -> Iterator["Window"]:
         """Yield the span in pieces of at most `longest`, the oldest first.
@@ -43,7 +54,7 @@ class Window:
         start = self.start
         while start < self.end:
             end = min(start + longest, self.end)
-            yield Window(start, end)
+            yield replace(self, start=start, end=end)
             start = end
 
     def days(self, zone: tzinfo) -> Iterator[date]:
@@ -62,7 +73,11 @@ def start_of_day(day: date, zone: tzinfo) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, and the moment up to which everything is read once they are stored (aware, in UTC)."""
+    """Some records, and the moment up to which everything is read once they are stored (aware, in UTC).
+
+    `state` is for the connector's next pull, small and JSON, stored with the page; None leaves it as it is.
+    """
 
     records: Sequence[Record]
     read_until: datetime
+    state: Json = None

@@ -86,6 +86,16 @@ class Paced:
         finally:
             await self._rest()
 
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Wait for its turn, then call."""
+        await self._turn()
+        try:
+            return await self._client.delete(path, query, headers=headers)
+        finally:
+            await self._rest()
+
     async def rest(self, seconds: int | None) -> datetime:
         """Let the key rest because the provider said so; return until when."""
         for_ = timedelta(seconds=seconds) if seconds is not None else self.limits.rests_after

@@ -42,12 +42,24 @@ class Record:
     `external_id` is the source's own id for it: the same one again is the same event. `ignored` says why this can
     not be a lead (`test`, `status_update`, …); such a record is kept and never mapped. `account` is the provider's account
     (page, number) that it came to, where a provider sends those of several accounts to one address.
+
+    `is_announced`: the value only names a lead, which has yet to be fetched. `detail` says more of an ignored one.
+    `version` tells a later text of the same record from an earlier one: pulled again with another version, its event is
+    settled anew. `is_erased`: its author took it back; the value is empty. `twin` is equal in two records of one enquiry that
+    came by two ways under different ids, within five minutes of each other. `stands_for` names texts of lead fields (in
+    camelCase) that were a makeshift, such as a campaign's id: what this record has for the field replaces them.
     """
 
     value: Json
     external_id: str | None = None
     ignored: str | None = None
     account: str | None = None
+    is_announced: bool = False
+    detail: str | None = None
+    version: str | None = None
+    is_erased: bool = False
+    twin: str | None = None
+    stands_for: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,47 @@ class CredentialsRefused(Permanent):
     remedy = "Enter the credentials again as the provider shows them now, then test the connection."
 
 
+class TokenRefused(CredentialsRefused):
+    """A provider refused the token itself: another one, or a person's new consent, may help."""
+
+    code = "token_refused"
+    title = "Token refused"
+    remedy = "Connect again: open the connector and choose Connect."
+
+
+class AuthorizationNeeded(CredentialsRefused):
+    """Nobody has agreed at the provider yet, or the agreement has ended."""
+
+    code = "authorization_needed"
+    title = "Not connected"
+    remedy = "Connect: open the connector and choose Connect, or enter a token that was made elsewhere."
+
+
+class AppRefused(CredentialsRefused):
+    """A provider does not accept the app's id or secret, or the app lacks what it needs."""
+
+    code = "app_refused"
+    title = "App refused by the provider"
+    remedy = "Compare the app's id and secret with the provider's page of the app, and enter them again."
+
+
+class PermissionMissing(CredentialsRefused):
+    """The token is good, but it may not do this: a permission, a role or a product is missing."""
+
+    code = "permission_missing"
+    title = "Permission missing"
+    remedy = "Give what is named here at the provider, then connect again."
+
+
+class LeadNotFound(Transient):
+    """The provider does not (yet) know the lead that it announced."""
+
+    code = "lead_not_found"
+    title = "Lead not found at the provider"
+    status = 404
+    remedy = "Nothing to do at first: it is tried for a day, for some providers show a lead a little late."
+
+
 class BadProviderRequest(Permanent):
     """A provider refused what was asked for, not who asked."""
 

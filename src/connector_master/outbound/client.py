@@ -64,7 +64,7 @@ class SecretPath(str):
 class Client(Protocol):
     """Calls to one provider. Paths are the provider's own, beneath its base address.
 
-    Both raise ProviderUnavailable when no whole answer came (network, time-out, too large) and AddressRefused; an answer
+    All raise ProviderUnavailable when no whole answer came (network, time-out, too large) and AddressRefused; an answer
     of any status is returned, also a redirect, which is never followed. Keys in queries and headers are never logged; a
     path that holds one is given as a SecretPath.
     """
@@ -85,4 +85,10 @@ class Client(Protocol):
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return the answer to a POST with a JSON or form body."""
+        ...
+
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Return the answer to a DELETE."""
         ...

@@ -154,6 +154,12 @@ class HttpClient:
         body = None if json is None else orjson.dumps(json)
         return await self._call("POST", path, query, headers, body, "application/json")
 
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Return the answer to a DELETE. Raises ProviderUnavailable and AddressRefused."""
+        return await self._call("DELETE", path, query, headers, None, None)
+
     async def _call(
         self,
         method: str,
