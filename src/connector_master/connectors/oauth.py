@@ -133,7 +133,7 @@ class OAuth:
     more_scopes: Callable[[Any], tuple[str, ...]] | None = None
     scope_separator: str = " "
     uses_pkce: bool = True
-    asks: Mapping[str, str] = NOTHING
+    asks: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     issuers: tuple[str, ...] = ()
     tokens_by_get: bool = False
     has_refresh_tokens: bool = True
