@@ -16,6 +16,7 @@ from connector_master.model.json import Json, as_list
 from connector_master.model.json_text import enter_text
 
 KEY = "google_key"
+SOURCE = "google"
 
 _FIELDS: Mapping[str, str] = MappingProxyType(
     {
@@ -43,6 +44,7 @@ MAPPING: dict[str, MappingTarget] = {
     **{f"user_column_data[column_id={id_}].string_value": field for id_, field in _FIELDS.items()},
     "phone_answers": "phoneNumber",
     "answers": "notes",
+    "source": "source",
     "lead_id": "externalId",
     "campaign_name": "campaign",
     "campaign_id": "campaign",
@@ -65,7 +67,7 @@ MAPPING: dict[str, MappingTarget] = {
 }
 
 _IDS = ("form_id", "asset_id", "campaign_id", "adgroup_id", "creative_id", "asset_group_id")
-_MADE = ("answers", "phone_answers", "other_email", "government_ids")
+_MADE = ("answers", "phone_answers", "other_email", "government_ids", "source")
 _PHONES = ("PHONE_NUMBER", "WORK_PHONE", "WORK_PHONE_NUMBER")
 _EMAILS = ("EMAIL", "WORK_EMAIL")
 _ALIASES: Mapping[str, str] = MappingProxyType(
@@ -152,6 +154,7 @@ def tidied(body: Mapping[str, Json]) -> dict[str, Json]:
         "phone_answers": phones,
         "other_email": emails[1] if len(emails) > 1 and emails[1].lower() != emails[0].lower() else None,
         "government_ids": government,
+        "source": SOURCE,
     }
     return tidy | {name: value for name, value in made.items() if value}
 
