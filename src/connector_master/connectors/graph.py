@@ -231,7 +231,7 @@ def read_answer(answer: Answer, *secrets: str | None) -> dict[str, Json] | Fault
             return Fault(
                 code,
                 subcode or 0,
-                _without(_message(error), secrets),
+                tidy(_message(error), *secrets),
                 is_transient=error.get("is_transient") is True or answer.status >= 500,
                 rests_seconds=usage_in(answer.headers).rest_seconds,
             )
@@ -258,8 +258,8 @@ def _message(error: Mapping[str, Json]) -> str:
     return told if isinstance(told, str) else ""
 
 
-def _without(message: str, secrets: tuple[str | None, ...]) -> str:
-    # "Malformed access token EAAB…" quotes it.
+def tidy(message: str, *secrets: str | None) -> str:
+    """Return Meta's words fit to be shown: short, without mark-up and tokens ("Malformed access token EAAB…" quotes one)."""
     for secret in secrets:
         if secret:
             message = message.replace(secret, "…")
