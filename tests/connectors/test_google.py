@@ -341,10 +341,9 @@ def test_whatever_is_sent_gives_records_or_a_problem(value: Json) -> None:
 def test_whatever_the_api_sends_gives_a_record(value: Json) -> None:
     members = ("id", "resourceName", "asset", "campaign", "adGroup", "adGroupAd", "gclid", "submissionDateTime")
     lists = ("leadFormSubmissionFields", "customLeadFormSubmissionFields")
-    row: dict[str, Json] = {
-        "leadFormSubmissionData": dict.fromkeys(members, value) | {name: [value] for name in lists},
-        "campaign": value,
-    }
+    fields: dict[str, Json] = dict.fromkeys(members, value)
+    fields.update({name: [value] for name in lists})
+    row: dict[str, Json] = {"leadFormSubmissionData": fields, "campaign": value}
     for one in (row, {"leadFormSubmissionData": value}):
         assert isinstance(in_webhook_shape(one), dict)
         split(one)
@@ -359,12 +358,15 @@ def test_the_key_in_the_body_proves_the_sender() -> None:
     assert verify(push(json.dumps([answered(PHONE), answered(PHONE)]).encode()), SECRETS).scheme == "google_key"
 
 
+_WRONG_KEYS: list[Any] = ["", "wrong", "sample-key", "SAMPLE-KEY ", None, 7, True, ["SAMPLE-KEY"], {}]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {},
         {"lead_id": "a"},
-        *({"google_key": key} for key in ("", "wrong", "sample-key", "SAMPLE-KEY ", None, 7, True, ["SAMPLE-KEY"], {})),
+        *({"google_key": key} for key in _WRONG_KEYS),
         [{"google_key": "SAMPLE-KEY"}, {"lead_id": "a"}],
         [{"google_key": "SAMPLE-KEY"}, "text"],
         {"inner": {"google_key": "SAMPLE-KEY"}},

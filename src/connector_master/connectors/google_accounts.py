@@ -48,7 +48,7 @@ async def accounts(client: Client, grant: Grant, settings: Settings) -> Sequence
     if credentials.login_customer_id and credentials.login_customer_id not in direct:
         roots.append(Customer(credentials.login_customer_id, credentials.login_customer_id))
     found: dict[str, Account] = {}
-    problems: list[Problem] = []
+    refused: dict[Customer, Problem] = {}
     for root in roots:
         try:
             async for rows in search_all(client, grant, settings, root, _CLIENTS):
@@ -57,10 +57,12 @@ async def accounts(client: Client, grant: Grant, settings: Settings) -> Sequence
         except (TokenRefused, PermissionMissing):
             raise
         except CredentialsRefused as problem:
-            problems.append(problem)
-            found.setdefault(root.id, _refused(root, problem))
-    if problems and len(problems) == len(roots):
-        raise problems[0]
+            refused[root] = problem
+    if refused and len(refused) == len(roots):
+        raise next(iter(refused.values()))
+    for root, why in refused.items():
+        # A manager account may reach what refuses directly.
+        found.setdefault(root.id, _refused(root, why))
     return sorted(found.values(), key=lambda one: (not one.is_selectable, one.name.casefold(), one.id))
 
 
