@@ -14,8 +14,9 @@ class Sender:
 
     `enquiry` gives, from a phone number (None: without any) and an id of the sender's own, a payload and the headers
     that go with it: the same id again is the same event. `sign` gives the headers that prove a body; `strict` are the
-    settings under which an unsigned one is refused. Both are left out where the provider can't sign. `secret` is the
-    provider's own, with which it signs, where we make none; `credentials` tell it to the connector.
+    settings under which an unsigned one is refused. Both are left out where the provider can't sign. `prove` puts the proof
+    into the body, for a provider that signs nothing. `secret` is the provider's own, with which it signs, where we make
+    none; `credentials` tell it to the connector.
     """
 
     enquiry: Callable[[str | None, str], tuple[dict[str, Any], Headers]]
@@ -23,6 +24,7 @@ class Sender:
     strict: Mapping[str, Any] = field(default_factory=dict)
     secret: str | None = None
     credentials: Mapping[str, Any] = field(default_factory=dict)
+    prove: Callable[[bytes, str], bytes] | None = None
 
 
 def sender_of(type_: str) -> Sender:
