@@ -20,6 +20,7 @@ from connector_master.model.problem import (
     LeadNotFound,
     PermissionMissing,
     Problem,
+    ProviderUnavailable,
 )
 from connector_master.outbound.client import Client
 
@@ -100,6 +101,9 @@ async def _chosen(client: Client, grant: Grant, settings: Any) -> list[Account]:
 async def _lead(page: Graph, lead_id: str) -> dict[str, Json]:
     answer = await ask_some(page, lead_id, {}, _LEAD, _FEW_OF_LEAD)
     if not isinstance(answer, Fault):
+        # Without the right to its answers a lead may come without them, and that is not "no answers".
+        if decimal(answer.get("id", lead_id)) != lead_id or not isinstance(answer.get("field_data"), list):
+            raise ProviderUnavailable("Meta sent something else than the lead with its answers.")
         return answer
     if not answer.is_invisible:
         raise problem_of(answer)
