@@ -200,6 +200,16 @@ def test_push_and_pull_of_one_lead_share_their_id_and_otherwise_their_twin() -> 
     assert "9000000630" not in pushed.twin
 
 
+def test_twins_are_the_same_click_and_phone_however_it_is_spelt() -> None:
+    def twin(phone: str, click: str) -> str | None:
+        (record,) = split(answered(("WORK_PHONE", phone), gcl_id=click))
+        return record.twin
+
+    assert twin("+91 90000 00630", "click") == twin("090000-00630", "click ") is not None
+    assert len({twin("+919000000630", "click"), twin("+919000000631", "click"), twin("+919000000630", "other")}) == 3
+    assert (twin("+919000000630", ""), twin("+919000000630", " "), twin("n/a", "click")) == (None, None, None)
+
+
 # ---- columns --------------------------------------------------------------------------------------------
 
 
@@ -286,6 +296,12 @@ def test_a_question_that_names_a_phone_gives_one(label: str) -> None:
 def test_digits_under_another_label_are_no_phone(label: str) -> None:
     with pytest.raises(MissingPhone):
         lead({"lead_id": "1", "user_column_data": [{"column_name": label, "string_value": "9000000611"}]})
+
+
+def test_beside_a_phone_column_such_an_answer_is_a_note_like_any_other() -> None:
+    made = lead(answered(("your_whatsapp_number?", "90000 00610"), PHONE))
+
+    assert (made.phone_number, made.notes) == ("+919000000699", "your whatsapp number?: 90000 00610")
 
 
 def test_an_answer_in_words_to_a_phone_question_is_no_number_and_goes_to_the_notes() -> None:

@@ -496,6 +496,7 @@ def test_there_is_a_meaning_for_each_sample() -> None:
         ("CUSTOMER_NOT_FOUND", 401, "authenticationError", CredentialsRefused),
         ("ACCESS_DENIED_FOR_ACCOUNT_TYPE", 403, "authorizationError", CredentialsRefused),
         ("SOMETHING_NEW", 403, "authorizationError", CredentialsRefused),
+        ("CUSTOMER_NOT_ENABLED", 429, "authorizationError", CredentialsRefused),
         ("DEVELOPER_TOKEN_INVALID", 401, "authenticationError", AppRefused),
         ("DEVELOPER_TOKEN_PROHIBITED", 403, "authorizationError", AppRefused),
         ("EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION", 429, "quotaError", ProviderLimited),

@@ -88,7 +88,7 @@ _BLANKS = re.compile(r"[\s_]+")
 # The words for a phone in the languages that forms are written in most; digits under any other label are none.
 _NAMES_A_PHONE = re.compile(
     r"\b(?:(?:tele)?phones?|mobiles?|mob|cell(?:ular)?|whats\s?app|contact\s(?:number|no)|calling\snumber|tel"
-    r"|t[eé]l[eéè]fono?s?|t[eé]l[eé]phone|telefone?s?|telefonnummer|celular|m[oó]vil|handy(?:nummer)?|portable)\b"
+    r"|t[eé]l[eéè]fono?s?|t[eé]l[eé]phone|telefone?s?|telefonnummer|celular|m[oó]vil|handynummer)\b"
     r"|फ़ोन|फोन|मोबाइल|मोबाईल|व्हाट्सएप|व्हाट्सऐप|फोन|ফোন|மொபைல்|ఫోన్|هاتف|جوال",
     re.IGNORECASE,
 )
