@@ -45,20 +45,25 @@ def notice(**value: Any) -> dict[str, Any]:
     return {"object": "page", "entry": [{"id": PAGE, "time": 1, "changes": [{"field": "leadgen", "value": value}]}]}
 
 
+def reading(given: Any, form: Any, page_id: str | None) -> Record:
+    """The record of a lead that Graph gave so."""
+    return lead_record(given, form, page_id)
+
+
 def lead(record: Record) -> LeadDraft:
     assert record.ignored is None
     return process(record.value, COMPILED, Profile(source="meta"))
 
 
 def fetched(name: str, form: str | None = None) -> LeadDraft:
-    return lead(lead_record(sample(name), sample(form) if form else {}, PAGE))
+    return lead(reading(sample(name), sample(form) if form else {}, PAGE))
 
 
 def answered(*pairs: tuple[str, Any], form: dict[str, Any] | None = None, **fields: Any) -> LeadDraft:
     """The lead of somebody who answered so, beside a phone number."""
     data: list[Any] = [{"name": "phone_number", "values": ["+919999900001"]}]
     data += [{"name": name, "values": values if isinstance(values, list) else [values]} for name, values in pairs]
-    return lead(lead_record({"id": "1", "field_data": data, **fields}, form or {}, PAGE))
+    return lead(reading({"id": "1", "field_data": data, **fields}, form or {}, PAGE))
 
 
 # ---- what is announced ----------------------------------------------------------------------------------
@@ -212,9 +217,7 @@ def test_an_instagram_lead_is_told_apart_and_its_names_are_joined() -> None:
 
 
 def test_an_organic_lead_has_no_campaign_even_where_the_form_is_known() -> None:
-    organic = lead_record(
-        sample("lead_organic_no_ad_fields"), {"id": "771234567890123", "name": "Diwali enquiry"}, PAGE
-    )
+    organic = reading(sample("lead_organic_no_ad_fields"), {"id": "771234567890123", "name": "Diwali enquiry"}, PAGE)
 
     assert fetched("lead_organic_no_ad_fields").campaign is None
     assert (lead(organic).campaign, lead(organic).attributes["formName"]) == (None, "Diwali enquiry")
@@ -257,7 +260,7 @@ def test_keys_that_mean_nothing_are_known_by_their_type_alone() -> None:
     ]
     data = [("q1", "आशा"), ("q2", "+919999900002"), ("email", "boss@example.com"), ("q3", "asha@example.com")]
     values = [{"name": name, "values": [value]} for name, value in data]
-    record = lead_record({"id": "1", "field_data": values}, {"questions": questions}, PAGE)
+    record = reading({"id": "1", "field_data": values}, {"questions": questions}, PAGE)
 
     # The mapping beyond SPEC.md's own three lines, which go by keys.
     ours = compile_mapping({name: field for name, field in MAPPING.items() if not name.startswith("field_data")})
@@ -288,7 +291,7 @@ def test_without_a_form_the_key_says_what_an_answer_is(key: str, field: str, val
 
 @pytest.mark.parametrize("key", ["whatsapp_number", "mobile", "mobile_number", "phone", "telefone", "celular"])
 def test_a_phone_under_another_key_is_found_where_there_is_none(key: str) -> None:
-    record = lead_record({"id": "1", "field_data": [{"name": key, "values": ["099999 00007"]}]}, {}, PAGE)
+    record = reading({"id": "1", "field_data": [{"name": key, "values": ["099999 00007"]}]}, {}, PAGE)
 
     assert lead(record).phone_number == "+919999900007"
 
@@ -296,7 +299,7 @@ def test_a_phone_under_another_key_is_found_where_there_is_none(key: str) -> Non
 def test_a_second_phone_is_used_where_the_first_is_none_and_else_kept() -> None:
     wrong = [{"name": "phone_number", "values": ["12"]}, {"name": "whatsapp_number", "values": ["+919999900008"]}]
 
-    assert lead(lead_record({"id": "1", "field_data": wrong}, {}, PAGE)).phone_number == "+919999900008"
+    assert lead(reading({"id": "1", "field_data": wrong}, {}, PAGE)).phone_number == "+919999900008"
     both = answered(("whatsapp_number", "+919999900008"))
     assert (both.phone_number, both.attributes["otherPhones"]) == ("+919999900001", ["+919999900008"])
 
@@ -325,7 +328,7 @@ def test_values_that_are_missing_or_odd_spoil_only_themselves() -> None:
         {"name": "phone_number", "values": ["+919999900001"]},
     ]
 
-    draft = lead(lead_record({"id": 13, "field_data": data}, {"questions": "none"}, PAGE))
+    draft = lead(reading({"id": 13, "field_data": data}, {"questions": "none"}, PAGE))
 
     assert (draft.external_id, draft.notes) == ("13", "d: one\ne: 5, six\nanswer: nameless")
 
@@ -351,13 +354,13 @@ def test_consents_may_come_as_texts_or_booleans() -> None:
     ],
 )
 def test_a_lead_of_the_testing_tool_is_a_test_in_any_field(data: Any) -> None:
-    record = lead_record({"id": "1312", "field_data": data}, {}, PAGE)
+    record = reading({"id": "1312", "field_data": data}, {}, PAGE)
 
     assert (record.ignored, record.external_id) == ("test", "1312")
 
 
 def test_a_mapping_of_ones_own_reaches_every_answer() -> None:
-    record = lead_record(sample("lead_custom_questions"), sample("form_custom_questions"), PAGE)
+    record = reading(sample("lead_custom_questions"), sample("form_custom_questions"), PAGE)
     own = compile_mapping(
         {
             "field_data.phone_number": "phoneNumber",
@@ -389,7 +392,7 @@ def test_a_pasted_lead_is_shown_as_the_lead_that_it_would_become() -> None:
 
 
 def test_what_was_read_once_reads_the_same_again() -> None:
-    first = lead_record(sample("lead_custom_questions"), sample("form_custom_questions"), PAGE)
+    first = reading(sample("lead_custom_questions"), sample("form_custom_questions"), PAGE)
 
     (again,) = records(first.value, TRIAL, Settings())
 
@@ -439,6 +442,6 @@ def test_anything_at_any_place_of_a_lead_or_form_is_a_record(a: list[int], b: li
     changed = _with(sample("lead_custom_questions"), a, value)
     form = _with(sample("form_custom_questions"), b, value)
 
-    record = lead_record(changed, form if isinstance(form, dict) else {}, PAGE)
+    record = reading(changed, form if isinstance(form, dict) else {}, PAGE)
 
     assert record.external_id
