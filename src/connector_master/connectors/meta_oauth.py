@@ -3,6 +3,7 @@
 Meta knows no refresh tokens: a token that is alive is changed for a fresh one. Its errors at the token address are Graph's.
 """
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ AD_SCOPES = ("ads_management", "pages_manage_ads")
 BUSINESS_SCOPE = "business_management"
 
 _TOKEN_PATH = "/{version}/oauth/access_token"  # noqa: S105 (an address, not a secret)
+_CODE = re.compile(r"(?:authorization|verification) code(?!.*redirect_uri)", re.IGNORECASE)
 _LATEST = 253_402_300_799
 _LONGEST_LIFE = 10 * 366 * 86_400
 
@@ -109,7 +111,11 @@ async def revoke(client: Client, app: App | None, settings: Any, tokens: Tokens)
 
 
 def explain(error: str, description: str) -> Problem | None:
-    """Return what an `error` of the browser's return means, None for an unknown one."""
+    """Return what an `error` means, from the browser's return or from the token address; None for an unknown one.
+
+    The token address answers in Graph's form: there the kind of error (`OAuthException`) stands for it, and its message
+    describes it.
+    """
     if error == "access_denied":
         return AuthorizationNeeded(
             tell("Access was not granted at Facebook (access_denied)", description),
@@ -126,6 +132,14 @@ def explain(error: str, description: str) -> Problem | None:
             tell(f"Meta does not accept the app's id or secret ({error})", description),
             remedy="Copy app ID and app secret again from the app's page at Meta (App settings, Basic).",
         )
+    if _CODE.search(description):
+        return AuthorizationNeeded(
+            tell("Meta did not take the code that it had sent with the browser", description),
+            remedy="Choose Connect again: a code is good once, and for ten minutes.",
+        )
+    if error in ("OAuthException", "GraphMethodException"):
+        problem = Fault(1, 0, graph.tidy(description)).problem()
+        return problem if isinstance(problem, AppRefused) else None
     return None
 
 

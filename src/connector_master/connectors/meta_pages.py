@@ -12,7 +12,7 @@ from connector_master.connectors.meta_calls import app_graph, as_page, as_str, g
 from connector_master.connectors.meta_notices import decimal
 from connector_master.connectors.oauth import Account, Callback, Grant
 from connector_master.model.json import Json, as_list, as_object
-from connector_master.model.problem import Problem, ProviderUnavailable, TokenRefused
+from connector_master.model.problem import BadProviderRequest, PermissionMissing, ProviderUnavailable, TokenRefused
 from connector_master.outbound.client import Client
 
 LEADS = "leadgen"
@@ -31,8 +31,8 @@ async def accounts(client: Client, grant: Grant, settings: Any) -> list[Account]
     graph = await graph_of(client, grant, settings)
     try:
         found = await _listed(graph, "me/accounts")
-    except Problem as problem:
-        if isinstance(problem, TokenRefused) or (own := await _own_page(graph, grant)) is None:
+    except (BadProviderRequest, PermissionMissing):
+        if (own := await _own_page(graph, grant)) is None:
             raise
         return [own]
     if found:
@@ -42,7 +42,7 @@ async def accounts(client: Client, grant: Grant, settings: Any) -> list[Account]
     # A system user's pages can be assigned to it without being among its accounts.
     try:
         return await _listed(graph, "me/assigned_pages")
-    except Problem:
+    except (BadProviderRequest, PermissionMissing):
         return []
 
 
