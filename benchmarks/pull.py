@@ -148,6 +148,15 @@ class _Timed:
         finally:
             self._note(began)
 
+    async def delete(
+        self, path: str, query: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        began = time.perf_counter()
+        try:
+            return await self._client.delete(path, query, headers=headers)
+        finally:
+            self._note(began)
+
     def _note(self, began: float) -> None:
         self._course.provider_seconds += time.perf_counter() - began
         self._course.calls += 1
@@ -192,7 +201,7 @@ async def _read_all(market: Market, url: str, data_dir: Path, start: datetime, e
         token = new_id()
         async with hub.engine.begin() as connection:
             begun = await runs.begin(connection, row.workspace_id, sync.id, token)
-            source = await source_of(connection, hub.keys, row)
+            source = await source_of(connection, hub.keys, hub.apps, row)
             credentials = await open_credentials(connection, hub.keys, row, tradeindia)
         assert begun is not None
         assert source is not None

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -40,6 +42,7 @@ from connector_master.ingest.sources import Sources
 from connector_master.ingest.writer import Writer
 from connector_master.outbound.client import Client
 from connector_master.outbound.http import Outbound
+from connector_master.outbound.memory import Memory
 from connector_master.services.authentication import settle
 from connector_master.services.hub import Hub
 from connector_master.services.sources import loader, owners_loader
@@ -49,7 +52,11 @@ from connector_master.storage.engine import conninfo, create_engine
 ROUTERS = (connectors, connector_types, syncs, metrics, leads, events, jobs, users, api_keys, audit, health)
 
 
-NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
+NOTHING_SET: Mapping[str, str] = MappingProxyType({})
+
+
+_MOST_MEMORIES = 1_000
+"""Connectors for which something is remembered at once; beyond it all is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +74,21 @@ async def open_hub(
     *,
     secret_keys: str | None,
     data_dir: Path,
-    addresses: Mapping[str, str] = NO_ADDRESSES,
+    addresses: Mapping[str, str] = NOTHING_SET,
+    apps: Mapping[str, str] = NOTHING_SET,
+    address: str = "http://127.0.0.1:8080",
     outbound_allow: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
     """Run a hub on the migrated database at `url`; on leaving, what waits to be stored is stored first.
 
-    `addresses` are those of providers, by the name of their setting. Raises InvalidSecretKeys.
+    `addresses` are those of providers and `apps` the installation's own apps there, by the names of their settings;
+    `address` is where others reach this hub. Raises InvalidSecretKeys.
     """
     engine = create_engine(url)
     writer = Writer(conninfo(url))
     try:
         keys = await open_key_ring(engine, secret_keys, data_dir)
-        sources = Sources(loader(engine, keys), conninfo(url), owners_loader(engine, keys))
+        sources = Sources(loader(engine, keys, apps), conninfo(url), owners_loader(engine, keys))
         intake, limits, refusals = Intake(writer), Limits(writer), Refusals(writer)
         outbound = Outbound(allow=[ip_network(one) for one in outbound_allow])
         async with outbound, asyncio.TaskGroup() as group:
@@ -86,11 +96,20 @@ async def open_hub(
                 group.create_task(work())
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
-                yield Running(
-                    Hub(engine, keys, sources, intake, writer, _providers(outbound, addresses)),
-                    limits,
-                    refusals,
+                hub = Hub(
+                    engine=engine,
+                    keys=keys,
+                    sources=sources,
+                    intake=intake,
+                    writer=writer,
+                    provider=_providers(outbound, addresses),
+                    token_server=_token_servers(outbound, addresses),
+                    browser_base=partial(_browser_base, addresses),
+                    address=address.rstrip("/"),
+                    apps=apps,
+                    memory=_memories(),
                 )
+                yield Running(hub, limits, refusals)
             finally:
                 for part in (intake, limits, refusals):
                     part.stop()
@@ -116,6 +135,34 @@ def _providers(outbound: Outbound, addresses: Mapping[str, str]) -> Callable[[Co
         )
 
     return provider
+
+
+def _token_servers(outbound: Outbound, addresses: Mapping[str, str]) -> Callable[[Connector], Client]:
+    def token_server(connector: Connector) -> Client:
+        assert connector.oauth is not None
+        server = connector.oauth.server
+        base = addresses.get(server.setting, server.base)
+        # A code or a refresh token may be good only once, so nothing that was sent is sent again.
+        return outbound.client(base, name=connector.type, trusted=base != server.base, repeats=False)
+
+    return token_server
+
+
+def _browser_base(addresses: Mapping[str, str], connector: Connector) -> str:
+    assert connector.oauth is not None
+    browser = connector.oauth.browser
+    return addresses.get(browser.setting, browser.base)
+
+
+def _memories() -> Callable[[UUID], Memory]:
+    known: dict[UUID, Memory] = {}
+
+    def memory(connector_id: UUID) -> Memory:
+        if len(known) >= _MOST_MEMORIES:
+            known.clear()
+        return known.setdefault(connector_id, Memory())
+
+    return memory
 
 
 def api(hub: Hub) -> FastAPI:

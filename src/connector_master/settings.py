@@ -104,6 +104,17 @@ def provider_addresses(defaults: Mapping[str, str]) -> BaseSettings:
     return model()
 
 
+def provider_apps(meanings: Mapping[str, str]) -> dict[str, str]:
+    """Return what is set of `meanings`, whose keys name the settings of the installation's own apps at providers."""
+    fields: dict[str, Any] = {
+        name.lower(): (SecretStr | None, Field(default=None, description=meaning)) for name, meaning in meanings.items()
+    }
+    model: type[BaseSettings] = create_model("ProviderApps", __base__=_Addresses, **fields)
+    found = model()
+    values = {name: getattr(found, name.lower()) for name in meanings}
+    return {name: value.get_secret_value() for name, value in values.items() if value and value.get_secret_value()}
+
+
 def _http_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")

@@ -10,8 +10,8 @@ def config(as_json: AsJson = False, data_dir: DataDir = None, database_url: Data
     """Print every setting with its value (secrets hidden), default and meaning."""
     from pydantic import SecretStr
 
-    from connector_master.connectors import provider_addresses
-    from connector_master.settings import PREFIX, Settings
+    from connector_master.connectors import app_settings, provider_addresses
+    from connector_master.settings import PREFIX, Settings, provider_apps
 
     settings = read_settings(data_dir=data_dir, database_url=database_url)
     defaults = provider_addresses()
@@ -23,6 +23,10 @@ def config(as_json: AsJson = False, data_dir: DataDir = None, database_url: Data
         rows.append(_row(PREFIX + name.upper(), value, field.default, field.description or ""))
     for name, address in read_addresses(defaults).items():
         rows.append(_row(PREFIX + name, address, defaults[name], "Where this provider is called."))
+    meanings = app_settings()
+    apps = provider_apps(meanings)
+    for name, meaning in meanings.items():
+        rows.append(_row(PREFIX + name, "********" if name in apps else None, None, meaning))
     if as_json:
         print_json(rows)
         return

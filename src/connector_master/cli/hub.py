@@ -100,11 +100,13 @@ def run_hub(
             import uvloop
 
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        if addresses is None:
-            from connector_master.connectors import provider_addresses
+        from connector_master.connectors import app_settings, provider_addresses
+        from connector_master.settings import provider_apps
 
+        apps = provider_apps(app_settings())
+        if addresses is None:
             addresses = read_addresses(provider_addresses())
-        asyncio.run(_stay(settings, url, listener, embedded, addresses, beside, works=works))
+        asyncio.run(_stay(settings, url, listener, embedded, addresses, apps, beside, works=works))
     except Problem as problem:
         fail(f"{problem.detail} {problem.remedy}", problem)
     finally:
@@ -121,6 +123,7 @@ async def _stay(
     listener: object,
     embedded: "Embedded | None",
     addresses: Mapping[str, str],
+    apps: Mapping[str, str],
     beside: Beside | None,
     *,
     works: bool,
@@ -141,6 +144,8 @@ async def _stay(
         secret_keys=secret_keys,
         data_dir=data_dir_of(settings),
         addresses=addresses,
+        apps=apps,
+        address=settings.address,
         outbound_allow=settings.outbound_allow,
     ) as running:
         password = settings.admin_password.get_secret_value() if settings.admin_password else None

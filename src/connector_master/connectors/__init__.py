@@ -24,14 +24,17 @@ def provider_addresses() -> dict[str, str]:
     return {address.setting: address.base for one in registry().values() for address in one.addresses}
 
 
-def app_settings() -> dict[str, tuple[str, str]]:
-    """Return the settings that hold the installation's own apps: title of the provider and credential, by the setting's name."""
-    found: dict[str, tuple[str, str]] = {}
+def app_settings() -> dict[str, str]:
+    """Return the settings that hold the installation's own apps at providers: what each means, by its name."""
+    used_by: dict[str, list[str]] = {}
     for one in registry().values():
         if one.oauth is not None:
             for credential in one.oauth.app:
-                found.setdefault(app_setting(one, credential), (one.title, credential))
-    return found
+                used_by.setdefault(app_setting(one, credential), []).append(one.title)
+    return {
+        name: f"The installation's own app, for {' and '.join(titles)} connectors that have none of their own."
+        for name, titles in used_by.items()
+    }
 
 
 def app_setting(connector: Connector, credential: str) -> str:

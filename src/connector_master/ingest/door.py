@@ -136,7 +136,7 @@ class Door:
         arrival = Arrival(
             origin="push",
             content_type=content_type[:_LONGEST_HEADER] if content_type else None,
-            body=push.body,
+            body=push.body if source.connector.conceal is None else source.connector.conceal(push.body),
             headers=_kept(push.headers, source),
             ip=push.ip,
             delivery_id=verified.delivery_id,
@@ -157,7 +157,7 @@ class Door:
         if not records:
             # An empty list is kept too: nothing is answered with 2xx that is not stored.
             records, is_list = [Record(decoded.value, ignored="empty")], False
-        owners = await self._owners(source, push, records) if source.connector.account is not None else NO_OWNERS
+        owners = await self._owners(source, push, records)
         outcomes = await self._intake.take(source, records, arrival, is_list, owners)
         return source.connector.acknowledge(outcomes, is_list)
 
@@ -166,10 +166,11 @@ class Door:
 
         One that would itself refuse the push, because it belongs to another of the provider's apps, gets none of it.
         """
+        strange = {one.account for one in records if one.account is not None} - (source.accounts or frozenset())
+        if not strange:
+            return NO_OWNERS
         owners: dict[str, Source] = {}
-        for account in {record.account for record in records}:
-            if account is None or account == source.account:
-                continue
+        for account in strange:
             owner = await _read_source(self._sources.owner(source, account))
             if owner is not None and _accepts(owner, push):
                 owners[account] = owner

@@ -28,7 +28,7 @@ class LiveSecret:
 class Source:
     """One connector, ready to receive.
 
-    `mapping` is None where the guesses are to be used; `account` is the one whose records it takes, None for any.
+    `mapping` is None where the guesses are to be used; `accounts` are those whose records it takes, None for any.
     """
 
     workspace_id: UUID
@@ -41,7 +41,7 @@ class Source:
     mapping: CompiledMapping | None
     profile: Profile
     is_paused: bool
-    account: str | None = None
+    accounts: frozenset[str] | None = None
     _lasting: Secrets | None = field(init=False, default=None, repr=False)
     """All secrets, made ready once, where none of them ends by itself."""
 
@@ -51,9 +51,13 @@ class Source:
 
     def reason_to_ignore(self, record: Record) -> str | None:
         """Return why `record` can't be a lead here: it is none by itself, or it came to an account that is not ours."""
-        if record.ignored is None and self.account is not None and record.account not in (None, self.account):
+        if record.ignored is None and not self.takes(record.account):
             return "unrouted"
         return record.ignored
+
+    def takes(self, account: str | None) -> bool:
+        """Return whether records of `account` are this connector's; those that name none are."""
+        return account is None or self.accounts is None or account in self.accounts
 
     def secrets_at(self, now: datetime) -> Secrets:
         """Return the secrets that count at `now`: a previous one not a second longer than promised."""

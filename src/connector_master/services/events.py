@@ -183,7 +183,7 @@ async def process_held(hub: Hub, workspace: UUID, connector_id: UUID) -> int:
             if row is None or row.status == "paused":
                 break
             batch = await events.open_batch(connection, workspace, filter_, limit=BATCH, after=after)
-            source = await source_of(connection, hub.keys, row) if batch else None
+            source = await source_of(connection, hub.keys, hub.apps, row) if batch else None
         if source is None:
             break
         await retrying.retry(hub.intake, hub.writer, source, batch, datetime.now(UTC))
@@ -260,7 +260,7 @@ async def _finish(hub: Hub, workspace: UUID, job_id: UUID, status: str, error: s
 
 async def _source(connection: AsyncConnection, hub: Hub, workspace: UUID, connector_id: UUID) -> Source | None:
     row = await connectors.get_ever(connection, workspace, connector_id)
-    return None if row is None else await source_of(connection, hub.keys, row)
+    return None if row is None else await source_of(connection, hub.keys, hub.apps, row)
 
 
 def _decoded(raw: RawEvent) -> Json:

@@ -273,7 +273,7 @@ def _span(from_: datetime | None, to: datetime | None, limits: Limits, now: date
 async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID) -> Pulled:
     try:
         async with hub.engine.connect() as connection:
-            source = await source_of(connection, hub.keys, row)
+            source = await source_of(connection, hub.keys, hub.apps, row)
             credentials = await open_credentials(connection, hub.keys, row, connector)
     except Problem as problem:
         return Pulled("failed", problem)
