@@ -115,7 +115,9 @@ def test_the_command_serves_it_and_says_how_to_use_it() -> None:
     ) as process:
         assert process.stdout is not None
         try:
-            said = "".join(process.stdout.readline() for _ in range(4))
+            said = ""
+            while "INDIAMART_URL" not in said and (line := process.stdout.readline()):
+                said += line
         finally:
             process.terminate()
     assert re.search(r"The sandbox is at http://127\.0\.0\.1:\d+\n", said)

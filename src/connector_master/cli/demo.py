@@ -57,7 +57,7 @@ def demo(
             await serving
             await world.http.aclose()
 
-    addresses = {setting: at for one in world.stand_ins.values() for setting in one.address_settings}
+    addresses = {setting: url for one in world.stand_ins.values() for setting, url in one.addresses(at).items()}
     run_hub(settings, serves=True, works=True, owns=True, addresses=addresses, beside=beside)
 
 

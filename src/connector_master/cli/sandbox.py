@@ -33,6 +33,6 @@ def sandbox(
     typer.echo(f"The sandbox is at {at}")
     typer.echo("Let the hub take it for the providers by starting it with:")
     for stand_in in app.state.world.stand_ins.values():
-        for setting in stand_in.address_settings:
-            typer.echo(f"  CONNECTOR_MASTER_{setting}={at}")
+        for setting, address in stand_in.addresses(at).items():
+            typer.echo(f"  CONNECTOR_MASTER_{setting}={address}")
     uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])

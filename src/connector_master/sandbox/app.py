@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from connector_master.sandbox import control, page
@@ -29,9 +30,10 @@ def build(seed: int = 1, clock: Clock | None = None, hub: str = "http://127.0.0.
                 await traffic
             await world.http.aclose()
 
-    routes = [*control.routes(world), *page.routes(world)]
+    routes: list[BaseRoute] = [*control.routes(world), *page.routes(world)]
     for stand_in in world.stand_ins.values():
-        routes += stand_in.routes()
+        own = [*(stand_in.consent.routes() if stand_in.consent else ()), *stand_in.routes()]
+        routes += [Mount(stand_in.path, routes=own)] if stand_in.path else own
     app = Starlette(routes=routes, lifespan=lifespan, middleware=[Middleware(_SameOrigin)])
     app.state.world = world
     return app

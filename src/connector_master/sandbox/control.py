@@ -42,6 +42,7 @@ def routes(world: World) -> list[BaseRoute]:
         "/{name}/leads": leads,
         "/{name}/faults": faults,
         "/{name}/settings": change,
+        "/{name}/actions": act,
         "/{name}/push": push,
     }
     return [
@@ -129,6 +130,14 @@ async def change(stand_in: StandIn, asked: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in asked.items():
         stand_in.set[name] = stand_in.settings[name] if value is None else value
     return stand_in.state()
+
+
+async def act(stand_in: StandIn, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Do the `action`, such as letting all access tokens expire."""
+    action = str(asked.get("action"))
+    if action not in stand_in.actions:
+        raise Refused(f"{action} is no action; known are {', '.join(sorted(stand_in.actions)) or 'none'}")
+    return {"told": stand_in.act(action)}
 
 
 async def calls(stand_in: StandIn, asked: Mapping[str, Any]) -> dict[str, Any]:

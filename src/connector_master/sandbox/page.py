@@ -9,16 +9,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from connector_master.sandbox.terms import CONSENT_ANSWERS
 from connector_master.sandbox.world import World
 
 _HERE = Path(__file__).parent
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_FAULT_DEFAULTS = {"slow": 5, "late": 60}
+_FAULT_DEFAULTS = {"slow": 5, "late": 60, "token_slow": 5}
 
 
 def routes(world: World) -> list[BaseRoute]:
@@ -28,7 +29,7 @@ def routes(world: World) -> list[BaseRoute]:
     async def show(request: Request) -> Response:
         told = request.query_params.get("told", "")[:300]
         page = templates.get_template("page.html").render(
-            world=world, told=told, now=f"{world.now():%d %b %Y %H:%M:%S}"
+            world=world, told=told, answers=CONSENT_ANSWERS, now=f"{world.now():%d %b %Y %H:%M:%S}"
         )
         return HTMLResponse(page, headers=_HEADERS)
 
@@ -62,6 +63,14 @@ async def _act(world: World, name: str, action: str, form: dict[str, str]) -> st
         is_on = fault in stand_in.active
         stand_in.switch(fault, None if is_on else _FAULT_DEFAULTS.get(fault, True))
         return f"{stand_in.title}: {stand_in.faults[fault]}: {'no longer' if is_on else 'from now on'}."
+    if action == "action" and form.get("action") in stand_in.actions:
+        return f"{stand_in.title}: {stand_in.act(form['action'])}"
+    if action == "consents" and "consents" in stand_in.settings:
+        answer = form.get("consents", "")
+        if answer not in CONSENT_ANSWERS:
+            return "There is no such answer."
+        stand_in.set["consents"] = answer
+        return f"{stand_in.title}: {CONSENT_ANSWERS[answer].lower()}."
     if action == "target" and "pushTo" in stand_in.settings:
         stand_in.set["pushTo"] = form.get("pushTo", "").strip() or None
         return f"{stand_in.title} pushes to {stand_in.set['pushTo'] or 'nobody'}."

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute
 
+from connector_master.sandbox.consent import Consent
 from connector_master.sandbox.enquiries import Enquiry
+from connector_master.sandbox.terms import Terms
 
 if TYPE_CHECKING:
     from connector_master.sandbox.world import World
@@ -44,20 +46,26 @@ class Entry:
 class StandIn:
     """One provider. A subclass gives facts, `routes` and `show`; what it pushes, if it does, `push_request`.
 
-    `address_settings` are the hub's settings that name its address. `faults` says for each what it does. `settings` are the
-    defaults of what can be set.
+    `path` is where it lies: its `routes` are the provider's own, beneath it. `address_settings` are the hub's settings that
+    name its address. `faults` says for each what it does, `actions` what can be done to it at once. `settings` are the
+    defaults of what can be set. With `terms` it has the OAuth half too, as `consent`; its faults, actions and settings then
+    hold those of consent.py.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     summary: ClassVar[str] = ""
+    path: ClassVar[str] = ""
     address_settings: ClassVar[tuple[str, ...]] = ()
+    terms: ClassVar[Terms | None] = None
+    actions: ClassVar[Mapping[str, str]] = {}
     faults: ClassVar[Mapping[str, str]] = COMMON_FAULTS
     settings: ClassVar[Mapping[str, Any]] = {}
     pushes: ClassVar[bool] = False
 
     def __init__(self, world: "World") -> None:
         self.world = world
+        self.consent = Consent(self, self.terms) if self.terms else None
         self.reset()
 
     def reset(self) -> None:
@@ -70,11 +78,18 @@ class StandIn:
         self.calls: deque[dict[str, Any]] = deque(maxlen=200)
         self.pushed: Counter[str] = Counter()
         self.last_push: dict[str, Any] | None = None
+        if self.consent:
+            self.consent.reset()
+
+    @classmethod
+    def addresses(cls, at: str) -> dict[str, str]:
+        """Return its address by the hub's settings that name it, for a sandbox that is `at` an address."""
+        return dict.fromkeys(cls.address_settings, at + cls.path)
 
     # ---- to be filled in by each provider ---------------------------------------------------------------
 
     def routes(self) -> list[BaseRoute]:
-        """Return the provider's own addresses."""
+        """Return the provider's own addresses, beneath `path`."""
         raise NotImplementedError
 
     def show(self, entry: Entry) -> dict[str, Any]:
@@ -170,6 +185,10 @@ class StandIn:
         self.counts["breaches"] += 1
         self.breaches.append({"at": self.world.now().isoformat(), "rule": rule, **about})
 
+    def act(self, action: str) -> str:
+        """Do one of `actions`; return what to tell. A subclass with actions of its own does those itself."""
+        return self.consent.act(action) if self.consent else ""
+
     async def hindered(self, request: Request) -> Response | None:
         """Return the answer of a fault that all providers can have, None when there is none; wait where it is slow."""
         if seconds := self.fault("slow"):
@@ -196,10 +215,10 @@ class StandIn:
             "breaches": list(self.breaches),
             "pushed": dict(self.pushed),
             "lastPush": self.last_push,
-        }
+        } | (self.consent.state() if self.consent else {})
 
 
-_MEASURED = frozenset({"slow", "late"})
+_MEASURED = frozenset({"slow", "late", "token_slow"})
 
 
 def _made_at(entry: Entry) -> datetime:

@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 import httpx2
 
 from connector_master import sandbox
+from connector_master.sandbox.consent import Consent
 from connector_master.sandbox.enquiries import Enquiries
 from connector_master.sandbox.stand_in import StandIn
 
@@ -36,6 +37,13 @@ class World:
     def advance(self, by: timedelta) -> None:
         """Let time pass, or go back."""
         self._shift += by
+
+    def consent(self, name: str) -> Consent:
+        """Return the OAuth half of a stand-in, also for another that goes by its tokens. Raises LookupError without one."""
+        found = self.stand_ins[name].consent
+        if found is None:
+            raise LookupError(f"{name} asks nobody for consent")
+        return found
 
     def next_number(self) -> int:
         """Return the number of the next enquiry."""
