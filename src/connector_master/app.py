@@ -18,6 +18,7 @@ from connector_master import __version__
 from connector_master.api import (
     api_keys,
     audit,
+    connections,
     connector_types,
     connectors,
     errors,
@@ -49,7 +50,20 @@ from connector_master.services.sources import loader, owners_loader
 from connector_master.settings import Settings
 from connector_master.storage.engine import conninfo, create_engine
 
-ROUTERS = (connectors, connector_types, syncs, metrics, leads, events, jobs, users, api_keys, audit, health)
+ROUTERS = (
+    connections,
+    connectors,
+    connector_types,
+    syncs,
+    metrics,
+    leads,
+    events,
+    jobs,
+    users,
+    api_keys,
+    audit,
+    health,
+)
 
 
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})

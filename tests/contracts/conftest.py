@@ -54,11 +54,15 @@ class Route:
 
     def filled(self, ids: dict[str, UUID]) -> str:
         """The path with an id for each of its parameters; an unknown parameter is a KeyError that names it."""
-        path = self.path
+        path = self.path.replace("{connector_type}", "google")
         for name in ("webhookId", *(part[1:-1] for part in self.path.split("/") if part.startswith("{"))):
             if f"{{{name}}}" in path:
                 path = path.replace(f"{{{name}}}", str(ids[name]))
-        return path
+        needed = [
+            one["name"] for one in self.operation.get("parameters", ()) if one["in"] == "query" and one["required"]
+        ]
+        given = {"connectorId": str(ids["connector_id"]), "state": "none-of-ours"}
+        return path + "".join(f"{'&' if n else '?'}{name}={given[name]}" for n, name in enumerate(needed))
 
 
 @pytest.fixture

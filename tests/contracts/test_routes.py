@@ -13,6 +13,7 @@ from connector_master.storage.ids import new_id
 from tests.contracts.conftest import Route
 from tests.support.hub import Hub
 
+CALLBACK = "/api/connectors/oauth/callback"
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 ROLES = [*Role, None]
 UNKNOWN: Mapping[str, UUID] = {
@@ -22,6 +23,7 @@ UNKNOWN: Mapping[str, UUID] = {
 VALID: Mapping[str, dict[str, Any]] = {
     "PUT /api/connectors/{connector_id}/field-mapping": {"fieldMapping": None},
     "POST /api/connectors/{connector_id}/test-webhook": {"payload": {}},
+    "PUT /api/connectors/{connector_id}/accounts": {"ids": []},
 }
 """Bodies that are fit where an empty one is not."""
 
@@ -190,15 +192,21 @@ async def test_a_repeated_or_unknown_query_parameter_is_refused_by_name(
 ) -> None:
     wrong = []
     for route in routes:
+        if not route.query or route.path == CALLBACK:
+            # Providers add to their return what they like.
+            continue
+        asked = route.filled(ids)
+        asked += "&" if "?" in asked else "?"
         for name in route.query:
-            answer = await hub.api(route.method, f"{route.filled(ids)}?{name}=1&{name}=2")
+            if name in asked:
+                continue
+            answer = await hub.api(route.method, f"{asked}{name}=1&{name}=2")
             if answer.status_code != 422 or [one["field"] for one in answer.json()["errors"]] != [name]:
                 wrong.append(f"{route} {name} twice: {answer.status_code}")
-        if route.query:
-            for unknown in ("limit[]", "notAParameter"):
-                answer = await hub.api(route.method, f"{route.filled(ids)}?{unknown}=1")
-                if answer.status_code != 422 or [one["field"] for one in answer.json()["errors"]] != [unknown]:
-                    wrong.append(f"{route} {unknown}: {answer.status_code}")
+        for unknown in ("limit[]", "notAParameter"):
+            answer = await hub.api(route.method, f"{asked}{unknown}=1")
+            if answer.status_code != 422 or [one["field"] for one in answer.json()["errors"]] != [unknown]:
+                wrong.append(f"{route} {unknown}: {answer.status_code}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -247,7 +255,11 @@ async def test_what_lies_in_another_workspace_is_not_there(
 async def test_lists_show_nothing_of_another_workspace(
     hub: Hub, routes: list[Route], ids: dict[str, UUID], foreign_ids: dict[str, UUID]
 ) -> None:
-    lists = [route for route in routes if route.method == "GET" and route.permission and "{" not in route.path]
+    lists = [
+        route
+        for route in routes
+        if route.method == "GET" and route.permission and "{" not in route.path and route.path != CALLBACK
+    ]
     asked: list[tuple[Route, dict[str, str]]] = [(route, {}) for route in lists]
     # Not the audit trail from here on: it tells what we ask for.
     for route in (one for one in lists if one.path != "/api/audit"):
@@ -271,7 +283,9 @@ async def test_answers_are_not_to_be_stored_or_sniffed(hub: Hub, routes: list[Ro
             continue
         answer = await hub.api("GET", route.filled(ids))
         headers = (answer.headers.get("cache-control"), answer.headers.get("x-content-type-options"))
-        if headers != ("no-store", "nosniff") or answer.status_code != 200 or "server" in answer.headers:
+        needs_connection = "/oauth/" in route.path or route.path.endswith("/accounts")
+        is_answered = answer.status_code == 200 or (needs_connection and answer.status_code in (400, 404, 409))
+        if headers != ("no-store", "nosniff") or not is_answered or "server" in answer.headers:
             wrong.append(f"{route}: {answer.status_code} {headers}")
     assert not wrong, "\n".join(wrong)
 

@@ -119,6 +119,7 @@ _TITLES = {
     422: "Fields of the request are wrong; `errors` names each",
     429: "Too many requests",
     500: "Something went wrong here",
+    502: "The provider can't be reached, or failed",
     503: "The database can't be reached just now",
 }
 

@@ -25,7 +25,7 @@ from connector_master.model.problem import Permanent, Problem, StorageRefused, S
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.normalize import clean_text
 from connector_master.pipeline.process import process
-from connector_master.storage import batch
+from connector_master.storage import batch, jobs
 from connector_master.storage.batch import LEAD_TEXTS, Columns, EventRow, Stored
 from connector_master.storage.ids import new_id, time_of
 
@@ -119,12 +119,24 @@ class Intake:
                 return [await self._write_halves(rows)]
             middle = len(items) // 2
             return [*await self._write(items[:middle]), *await self._write(items[middle:])]
+        await self._have_fetched(rows)
         results: list[list[Stored] | BaseException] = []
         start = 0
         for item in items:
             results.append(stored[start : start + len(item)])
             start += len(item)
         return results
+
+    async def _have_fetched(self, rows: Sequence[EventRow]) -> None:
+        """Let a worker fetch what was announced; where that fails the sweep finds it."""
+        announcing = {
+            (row.columns["workspace_id"], row.columns["connector_id"]) for row in rows if "resolve_at" in row.columns
+        }
+        if announcing:
+            try:
+                await self._writer.write(jobs.hint_resolves, list(announcing))
+            except (StorageUnavailable, psycopg.Error) as error:
+                log.warning("resolve_not_hinted", error=type(error).__name__)
 
     async def _write_halves(self, rows: list[EventRow]) -> list[Stored]:
         middle = len(rows) // 2
@@ -179,6 +191,12 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
     if (reason := source.reason_to_ignore(record)) is not None:
         columns["status"] = EventStatus.IGNORED.value
         columns["code"] = reason
+        if record.detail is not None:
+            columns["detail"] = clean_text(record.detail)
+        return None
+    if record.is_announced:
+        columns["status"] = EventStatus.RECEIVED.value
+        columns["resolve_at"] = received_at
         return None
     try:
         draft = process(record.value, source.mapping, source.profile)
@@ -265,13 +283,21 @@ def _settle_or_hold(
     source: Source, record: Record, columns: Columns, arrival: Arrival, position: int | None
 ) -> int | None:
     window = None
+    reason = source.reason_to_ignore(record)
+    if record.account is not None:
+        columns["account"] = record.account
+    if record.is_announced:
+        columns["is_announced"] = True
     # What can't be a lead needs no processing, so a pause does not hold it.
-    if source.is_paused and source.reason_to_ignore(record) is None:
+    if source.is_paused and reason is None and not record.is_announced:
         columns["status"] = EventStatus.RECEIVED.value
         if record.external_id is not None:
             columns["event_external_id"] = record.external_id
     else:
         window = settle(source, record, columns, columns["received_at"])
+    if reason == "unrouted":
+        # Once its account is chosen, the same record is to come in by a pull.
+        return None
     if (external_id := columns.get("event_external_id")) is not None:
         columns["idempotency_key"] = event_key("x", external_id)
     elif arrival.delivery_id is not None:

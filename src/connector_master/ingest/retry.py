@@ -22,6 +22,7 @@ from connector_master.ingest.writer import Writer
 from connector_master.model.event import Push, Record
 from connector_master.model.json_text import read_json
 from connector_master.model.problem import Permanent, StorageRefused
+from connector_master.storage import jobs
 from connector_master.storage.batch import Columns, EventRow, Stored
 from connector_master.storage.events import Again, RawEvent, settle_again
 
@@ -58,7 +59,10 @@ async def retry(
     for one in read:
         if one.others:
             await _take_others(intake, awake, one)
-    return await _settle(writer, [one.again for one in read], job_id)
+    results = await _settle(writer, [one.again for one in read], job_id)
+    if any("resolve_at" in one.again.row.columns for one in read):
+        await writer.write(jobs.hint_resolves, [(source.workspace_id, source.connector_id)])
+    return results
 
 
 def read_again(source: Source, raw: RawEvent, now: datetime) -> Read:
@@ -93,9 +97,12 @@ def _columns(source: Source, raw: RawEvent, now: datetime) -> Columns:
 
 def _records(source: Source, raw: RawEvent) -> Sequence[Record]:
     event = raw.event
+    if raw.resolved is not None:
+        return [Record(read_json(raw.resolved), external_id=event.external_id)]
     if event.position is not None:
         # One record of a list that was split when it came; its source's id was kept beside it.
-        return [Record(read_json(raw.payload), external_id=event.external_id)]
+        value = read_json(raw.payload)
+        return [Record(value, external_id=event.external_id, is_announced=raw.is_announced)]
     decoded = decode(raw.payload, event.content_type)
     push = Push(raw.headers or {}, {}, raw.payload, event.ip or "", event.received_at)
     return source.connector.records(decoded.value, push, source.settings)

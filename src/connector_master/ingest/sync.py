@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from connector_master.connectors.forms import Form
+from connector_master.connectors.oauth import Grant
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.ingest.intake import Arrival, prepare, refused_row
 from connector_master.ingest.source import Source
@@ -126,13 +127,13 @@ class Paced:
 async def pull(
     writer: Writer,
     source: Source,
-    credentials: Form,
+    access: Form | Grant,
     client: Paced,
     limits: Limits,
     sync: Sync,
     token: UUID,
 ) -> Pulled:
-    """Run `sync` from where it is to its end.
+    """Run `sync` from where it is to its end, with the grant or the credentials that `access` is.
 
     Returns how it ended or that it waits; raises LostRun when it was cancelled or another worker runs it now.
     """
@@ -141,7 +142,7 @@ async def pull(
     moves_mark = sync.trigger != "backfill"
     try:
         for piece in Window(reached, sync.to_at).pieces(limits.window):
-            async for page in source.connector.pull(client, credentials, source.settings, piece):
+            async for page in source.connector.pull(client, access, source.settings, piece):
                 await _store(writer, source, sync, token, page, moves_mark=moves_mark)
             await _store(writer, source, sync, token, Page((), piece.end), moves_mark=moves_mark)
     except MustWait as waits:

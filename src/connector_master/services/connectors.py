@@ -14,6 +14,7 @@ from connector_master.connections.sealing import fingerprint
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
+from connector_master.connectors.oauth import has_tokens
 from connector_master.model.problem import (
     Conflict,
     InvalidRequest,
@@ -27,15 +28,18 @@ from connector_master.services.sources import (
     VERIFY_TOKEN,
     WEBHOOK_SECRET,
     credential_place,
+    installed_app,
     settings_of,
 )
-from connector_master.storage import activity, connectors, jobs, syncs
+from connector_master.storage import activity, connections, connectors, jobs, resolves, syncs
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
 
 GRACE_HOURS = 24
 MAX_GRACE_HOURS = 168
+_CONNECTION = "connection"
+"""Stands among the names of credentials for an agreement at the provider."""
 
 
 class NoSecret(Conflict):
@@ -120,7 +124,7 @@ async def create(
             type_=type_,
             name=name,
             description=description,
-            status="needs_authorization" if _lacks(connector, credentials) else "active",
+            status="needs_authorization" if _lacks(connector, _with_app(hub, connector, credentials)) else "active",
             webhook_id=random.token_urlsafe(24) if connector.pushes else None,
             settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
             field_mapping=field_mapping,
@@ -168,8 +172,10 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
             compile_mapping(changed.field_mapping)
         credentials = changes.get("credentials", {})
         await _change_credentials(connection, hub, row, connector, credentials)
+        if credentials and connector.resolve is not None:
+            await resolves.hasten(connection, row.workspace_id, row.id)
         if credentials:
-            changed = replace(changed, status=await _status_with(connection, row, connector))
+            changed = replace(changed, status=await _status_with(connection, hub, row, connector))
         if connector.pulls and changes.keys() & {"credentials", "settings"}:
             await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
         secret = await fit_secret(connection, hub, row, connector, before, form)
@@ -262,7 +268,7 @@ async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: st
         stored = row
         if status == "active":
             # What it lacked before the pause it still lacks.
-            status = await _status_with(connection, replace(row, status="active"), registry()[row.type])
+            status = await _status_with(connection, hub, replace(row, status="active"), registry()[row.type])
         if row.status != status and (status == "paused" or row.status == "paused"):
             stored = await connectors.update(connection, replace(row, status=status))
             await activity.write(
@@ -278,6 +284,8 @@ async def _set_status(hub: Hub, caller: Caller, id_: UUID, status: str, kind: st
             await jobs.defer(connection, "process_held", connector_id=str(row.id), workspace_id=str(row.workspace_id))
             if registry()[row.type].pulls:
                 await syncs.schedule(connection, row.workspace_id, row.id, datetime.now(UTC))
+            if registry()[row.type].resolve is not None:
+                await resolves.hasten(connection, row.workspace_id, row.id)
         shown = await _shown(connection, stored)
     hub.sources.forget(row.webhook_id)
     return shown
@@ -326,6 +334,9 @@ async def _change_credentials(
         connector.credentials, kept | {name: None for name in removed if name not in known}, "credentials", partly=True
     )
     await connectors.remove_credentials(connection, row.workspace_id, row.id, removed)
+    if {*kept, *removed}.intersection(has_tokens(connector.credentials)):
+        # A token that is entered (or taken away) counts instead of what was renewed from an earlier one.
+        await connections.forget(connection, row.workspace_id, row.id)
     if kept:
         form = checked_form(connector.credentials, kept, "credentials", partly=True)
         await _put_credentials(connection, hub, row, form)
@@ -333,17 +344,26 @@ async def _change_credentials(
 
 def _lacks(connector: Connector, names: Collection[str]) -> bool:
     """Return whether nothing can come before more credentials are given: nothing can be asked for, or nothing proven."""
+    if connector.needs_grant and not {_CONNECTION, *has_tokens(connector.credentials)}.intersection(names):
+        return True
     if connector.pushes:
         return connector.signs_with is not None and not connector.makes_secret and connector.signs_with not in names
     return any(name not in names for name in connector.pull_needs)
 
 
-async def _status_with(connection: AsyncConnection, row: ConnectorRow, connector: Connector) -> str:
+def _with_app(hub: Hub, connector: Connector, names: Collection[str]) -> set[str]:
+    return {*names, *installed_app(connector, names, hub.apps)}
+
+
+async def _status_with(connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector) -> str:
     """Return the status after new credentials: they are believed until a call proves them wrong."""
     if row.status == "paused":
         return row.status
     stored = [one.name for one in await connectors.credentials(connection, row.workspace_id, row.id)]
-    return "needs_authorization" if _lacks(connector, stored) else "active"
+    names = _with_app(hub, connector, stored)
+    if await connections.exists(connection, row.workspace_id, row.id):
+        names.add(_CONNECTION)
+    return "needs_authorization" if _lacks(connector, names) else "active"
 
 
 def _hint(value: str) -> str:

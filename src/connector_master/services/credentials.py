@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector_master.connections.sealing import KeyRing
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
+from connector_master.connectors.oauth import has_tokens
 from connector_master.connectors.pulling import Limits
 from connector_master.ingest.sync import Paced
 from connector_master.model.problem import Conflict
 from connector_master.services.hub import Hub
 from connector_master.services.sources import credential_place
-from connector_master.storage import connectors
+from connector_master.storage import connections, connectors
 from connector_master.storage.connectors import ConnectorRow
 
 
@@ -41,6 +42,23 @@ async def open_credentials(connection: AsyncConnection, keys: KeyRing, row: Conn
     if missing:
         raise CredentialsMissing(f"Not entered yet: {', '.join(missing)}.")
     return form
+
+
+async def has_grant(connection: AsyncConnection, row: ConnectorRow, connector: Connector) -> bool:
+    """Return whether the connector has what its provider's calls need of consent: a connection, or a token made elsewhere."""
+    if connector.oauth is None:
+        return True
+    tokens = has_tokens(connector.credentials)
+    given = {one.name for one in await connectors.credentials(connection, row.workspace_id, row.id)}
+    return bool(given.intersection(tokens)) or await connections.exists(connection, row.workspace_id, row.id)
+
+
+async def require_grant(connection: AsyncConnection, row: ConnectorRow, connector: Connector) -> None:
+    """Raise CredentialsMissing where nobody has agreed at the provider yet."""
+    if not await has_grant(connection, row, connector):
+        raise CredentialsMissing(
+            "Nobody has agreed at the provider yet.", remedy="Connect: open the connector and choose Connect."
+        )
 
 
 def limits_of(connector: Connector, credentials: Form) -> Limits:

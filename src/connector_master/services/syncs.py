@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector_master.access.caller import Caller
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
+from connector_master.connectors.oauth import Grant
 from connector_master.connectors.pulling import Limits
 from connector_master.ingest.source import Source
 from connector_master.ingest.sync import Pulled, pull
@@ -21,9 +22,11 @@ from connector_master.model.problem import (
     NotFound,
     Problem,
     ProviderLimited,
+    TokenRefused,
     Transient,
 )
-from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, paced
+from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, paced, require_grant
+from connector_master.services.grants import using
 from connector_master.services.hub import Hub
 from connector_master.services.sources import settings_of, source_of
 from connector_master.storage import activity, connectors, jobs, syncs
@@ -72,6 +75,7 @@ async def start(hub: Hub, caller: Caller, id_: UUID, from_: datetime | None, to:
         if connector.pull is None:
             raise NotPullable("Connectors of this type are not pulled.")
         credentials = await open_credentials(connection, hub.keys, row, connector)
+        await require_grant(connection, row, connector)
         limits = limits_of(connector, credentials)
         if from_ is None and to is None:
             trigger = "manual"
@@ -208,6 +212,7 @@ async def _queue_scheduled(
     settings = settings_of(connector, row.settings)
     try:
         credentials = await open_credentials(connection, hub.keys, row, connector)
+        await require_grant(connection, row, connector)
     except CredentialsMissing:
         await syncs.schedule(connection, row.workspace_id, row.id, None)
         return False
@@ -225,7 +230,7 @@ async def _queue_scheduled(
             row.workspace_id,
             id_=new_id(),
             connector_id=row.id,
-            trigger="scheduled",
+            trigger="reconciliation" if connector.reconciles else "scheduled",
             from_at=from_at,
             to_at=now,
         )
@@ -279,7 +284,19 @@ async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, t
         return Pulled("failed", problem)
     assert isinstance(source, Source)
     client = paced(hub, connector, credentials)
-    return await pull(hub.writer, source, credentials, client, client.limits, sync, token)
+    if connector.oauth is None:
+        return await pull(hub.writer, source, credentials, client, client.limits, sync, token)
+
+    async def use(grant: Grant) -> Pulled:
+        pulled = await pull(hub.writer, source, grant, client, client.limits, sync, token)
+        if isinstance(pulled.problem, TokenRefused):
+            raise pulled.problem
+        return pulled
+
+    try:
+        return await using(hub, row, connector, use)
+    except Problem as problem:
+        return Pulled("failed", problem)
 
 
 async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID, pulled: Pulled) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connector_master.access.caller import Caller
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Check, Connector
+from connector_master.connectors.oauth import Grant
 from connector_master.ingest.intake import encode
 from connector_master.ingest.sync import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
 from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem, ProviderLimited
+from connector_master.outbound.client import Client
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import compile_mapping
 from connector_master.pipeline.process import Finding, Trial, process, try_out
-from connector_master.services.credentials import CredentialsMissing, open_credentials, paced
+from connector_master.services.credentials import CredentialsMissing, open_credentials, paced, require_grant
+from connector_master.services.grants import using
 from connector_master.services.hub import Hub
 from connector_master.services.sources import mapping_of, profile_of, settings_of
 from connector_master.storage import activity, connectors, leads
@@ -109,8 +113,12 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
     try:
         async with hub.engine.connect() as connection:
             credentials = await open_credentials(connection, hub.keys, row, connector)
+            await require_grant(connection, row, connector)
         client = paced(hub, connector, credentials)
-        return await connector.test(client, credentials, settings_of(connector, row.settings))
+        settings = settings_of(connector, row.settings)
+        if connector.oauth is None:
+            return await connector.test(client, credentials, settings)
+        return await using(hub, row, connector, partial(_test_with, connector, client, settings))
     except CredentialsMissing as problem:
         if connector.pushes:
             return _check_of_door(row)
@@ -123,6 +131,11 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
         if isinstance(problem, ProviderLimited):
             await client.rest(problem.retry_after_seconds)
         return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
+
+
+async def _test_with(connector: Connector, client: Client, settings: Any, grant: Grant) -> Check:
+    assert connector.test is not None
+    return await connector.test(client, grant, settings)
 
 
 async def _try(

@@ -66,7 +66,7 @@ _COLUMNS = """
     n int4, workspace_id uuid, id uuid, connector_id uuid, origin text, status text, lead_id uuid, deduplication_key text,
     code text, detail text, event_external_id text, idempotency_key text, received_at timestamptz, enquired_at timestamptz,
     request_id uuid, position int4, content_type text, headers json, ip text, warnings json, attributes jsonb,
-    payload_at int4, payload_size int4, body_at int4, body_size int4
+    account text, is_announced boolean, resolve_at timestamptz, payload_at int4, payload_size int4, body_at int4, body_size int4
 """ + "".join(f", {name} text" for name in LEAD_TEXTS)
 
 _ARRIVED = f"""
@@ -136,12 +136,12 @@ def _store(source: str) -> str:
     stored AS (
         INSERT INTO events (workspace_id, id, connector_id, origin, status, lead_id, code, detail, external_id, idempotency_key,
                             received_at, processed_at, enquired_at, request_id, position, content_type, payload, body,
-                            headers, ip, warnings)
+                            headers, ip, warnings, account, is_announced, resolve_at)
         SELECT t.workspace_id, t.id, t.connector_id, t.origin, {_STATUS}, u.id, t.code, t.detail, t.event_external_id,
                t.idempotency_key, t.received_at, CASE WHEN t.status <> 'received' THEN clock_timestamp() END, t.enquired_at,
                t.request_id, t.position, t.content_type, substring(%(content)s::bytea FROM t.payload_at FOR t.payload_size),
                CASE WHEN t.body_size IS NOT NULL THEN substring(%(content)s::bytea FROM t.body_at FOR t.body_size) END,
-               t.headers, t.ip, t.warnings
+               t.headers, t.ip, t.warnings, t.account, coalesce(t.is_announced, false), t.resolve_at
           FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
     )
     SELECT t.n, {_STATUS}, u.id
@@ -180,7 +180,12 @@ _AGAIN = f"""
     {_upserted(_FOLDED)},
     settled AS (
         UPDATE events SET status = {_STATUS}, lead_id = u.id, code = t.code, detail = t.detail, warnings = t.warnings,
-                          enquired_at = coalesce(t.enquired_at, events.enquired_at), processed_at = clock_timestamp(),
+                          enquired_at = coalesce(t.enquired_at, events.enquired_at),
+                          processed_at = CASE WHEN t.status <> 'received' THEN clock_timestamp() END,
+                          resolve_at = t.resolve_at,
+                          resolved = CASE WHEN t.payload_size > 0
+                                          THEN substring(%(content)s::bytea FROM t.payload_at FOR t.payload_size)
+                                          ELSE events.resolved END,
                           external_id = coalesce(events.external_id, t.event_external_id), attempts = events.attempts + 1
           FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
          WHERE events.workspace_id = t.workspace_id AND events.id = t.id
@@ -248,13 +253,17 @@ async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRo
 
 
 async def store_again(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[Stored | None]:
-    """Settle events that are stored already (received, failed or dead ones); None for one that had been settled meanwhile."""
+    """Settle events that are stored already (received, failed or dead ones); None for one that had been settled meanwhile.
+
+    A row's payload is the record that was fetched for an announcement; empty where nothing was.
+    """
     document = _document(rows)
     windowed = [row for row in rows if row.window_days and "deduplication_key" in row.columns]
     async with connection.transaction():
         if windowed:
             await connection.execute(_RELEASE, {"rows": _releases(windowed)})
-        found = await _run(connection, _AGAIN, {"rows": orjson.dumps(document.rows).decode()})
+        values = {"rows": orjson.dumps(document.rows).decode(), "content": b"".join(document.content)}
+        found = await _run(connection, _AGAIN, values)
     results: list[Stored | None] = [None] * len(rows)
     for n, status, lead_id in found:
         columns = rows[n].columns

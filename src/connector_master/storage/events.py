@@ -57,6 +57,9 @@ class RawEvent:
     body: bytes | None
     headers: dict[str, str] | None
     idempotency_key: str | None
+    resolved: bytes | None = None
+    """The lead that was fetched, where the payload only named it."""
+    is_announced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class EventFilter:
 _COLUMNS = """e.id, e.connector_id, e.status, e.code, e.detail, e.lead_id, e.origin, e.external_id, e.received_at,
               e.processed_at, e.enquired_at, e.attempts, e.request_id, e.position, e.content_type, e.ip,
               coalesce(e.warnings, '[]') AS warnings"""
-_RAW_COLUMNS = f"{_COLUMNS}, e.payload, e.body, e.headers, e.idempotency_key"
+RAW_COLUMNS = f"{_COLUMNS}, e.payload, e.body, e.headers, e.idempotency_key, e.resolved, e.is_announced"
 
 _TEXT = """(strpos(lower(concat_ws(' ', e.external_id, e.code, e.detail, e.ip)), lower(:q)) > 0
         OR position(CAST(:q_bytes AS bytea) IN e.payload) > 0)"""
@@ -113,7 +116,7 @@ async def page(
 
 
 _GET = text(f"SELECT {_COLUMNS} FROM events e WHERE e.workspace_id = :workspace AND e.id = :id")
-_GET_RAW = text(f"SELECT {_RAW_COLUMNS} FROM events e WHERE e.workspace_id = :workspace AND e.id = :id")
+_GET_RAW = text(f"SELECT {RAW_COLUMNS} FROM events e WHERE e.workspace_id = :workspace AND e.id = :id")
 
 
 async def get(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Event | None:
@@ -125,7 +128,7 @@ async def get(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Event 
 async def get_raw(connection: AsyncConnection, workspace: UUID, id_: UUID) -> RawEvent | None:
     """Return an event with what was sent, None when there is none with this id here."""
     row = (await connection.execute(_GET_RAW, {"workspace": workspace, "id": id_})).one_or_none()
-    return _raw(row._mapping) if row else None
+    return raw_event(row._mapping) if row else None
 
 
 _OF_LEAD = text("""
@@ -160,10 +163,10 @@ async def open_batch(
         conditions.append("e.id > :after")
         values["after"] = after
     statement = text(f"""
-        SELECT {_RAW_COLUMNS} FROM events e WHERE {" AND ".join(conditions)} ORDER BY e.id LIMIT :limit
+        SELECT {RAW_COLUMNS} FROM events e WHERE {" AND ".join(conditions)} ORDER BY e.id LIMIT :limit
     """)
     rows = await connection.execute(statement, {"workspace": workspace, "limit": limit, **values})
-    return [_raw(row._mapping) for row in rows]
+    return [raw_event(row._mapping) for row in rows]
 
 
 async def count_open(
@@ -180,7 +183,8 @@ _HELD = text("""
     SELECT c.workspace_id, c.id FROM connectors c
      WHERE c.status <> 'paused'
        AND EXISTS (SELECT 1 FROM events e
-                    WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id AND e.status = 'received')
+                    WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id AND e.status = 'received'
+                      AND e.resolve_at IS NULL)
 """)
 
 
@@ -219,6 +223,8 @@ def _conditions(filter_: EventFilter) -> tuple[list[str], dict[str, Any]]:
 
 def _open_conditions(filter_: EventFilter, untouched_since: datetime | None) -> tuple[list[str], dict[str, Any]]:
     conditions, values = _conditions(filter_)
+    # What is to be fetched is under way already.
+    conditions.append("e.resolve_at IS NULL")
     if not filter_.statuses:
         conditions.append(f"e.status IN ({', '.join(repr(status.value) for status in OPEN)})")
     if untouched_since is not None:
@@ -231,11 +237,20 @@ def _event(row: Any) -> Event:
     return Event(**{**row, "status": EventStatus(row["status"])})
 
 
-def _raw(row: Any) -> RawEvent:
+def raw_event(row: Any) -> RawEvent:
+    """Return the event of a row of RAW_COLUMNS."""
     rest = dict(row)
     payload, body, headers = rest.pop("payload"), rest.pop("body"), rest.pop("headers")
-    key = rest.pop("idempotency_key")
-    return RawEvent(_event(rest), bytes(payload), None if body is None else bytes(body), headers, key)
+    key, resolved, is_announced = rest.pop("idempotency_key"), rest.pop("resolved"), rest.pop("is_announced")
+    return RawEvent(
+        _event(rest),
+        bytes(payload),
+        None if body is None else bytes(body),
+        headers,
+        key,
+        None if resolved is None else bytes(resolved),
+        is_announced,
+    )
 
 
 # ---- settling again ---------------------------------------------------------------------------------

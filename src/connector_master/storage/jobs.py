@@ -4,9 +4,10 @@ A job row says what is to be done and how far it is; Procrastinate's own rows sa
 the caller's connection, so it is there exactly when the caller's transaction commits, and nothing here knows `work`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,9 @@ QUEUE = "default"
 SYNC_QUEUE = "syncs"
 """Runs that wait for providers, apart from all else: however many wait, nothing but another run waits behind them."""
 RUN_SYNC = "run_sync"
+RESOLVE_QUEUE = "resolves"
+"""Fetching what was announced: never behind a long run."""
+RESOLVE_LEADS = "resolve_leads"
 RETRY_EVENTS = "retry_events"
 PROCESS_HELD = "process_held"
 
@@ -44,6 +48,8 @@ class Job:
     finished_at: datetime | None
 
 
+_QUEUES: Mapping[str, str] = MappingProxyType({RUN_SYNC: SYNC_QUEUE, RESOLVE_LEADS: RESOLVE_QUEUE})
+
 _DEFER = text("""
     SELECT procrastinate_defer_jobs_v1(ARRAY[
         ROW(:queue, :task, 0, :lock, NULL, CAST(:args AS jsonb), CAST(:at AS timestamptz))::procrastinate_job_to_defer_v1
@@ -63,9 +69,38 @@ async def defer_at(connection: AsyncConnection, task_name: str, at: datetime | N
     deferred twice: a queueing lock would abort the caller's transaction.
     """
     encoded = orjson.dumps(args, option=orjson.OPT_SORT_KEYS).decode()
-    queue = SYNC_QUEUE if task_name == RUN_SYNC else QUEUE
+    queue = _QUEUES.get(task_name, QUEUE)
     values = {"queue": queue, "task": task_name, "lock": f"{task_name}:{encoded}", "args": encoded, "at": at}
     await connection.execute(_DEFER, values)
+
+
+_HINT_RESOLVES = f"""
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW('{RESOLVE_QUEUE}', '{RESOLVE_LEADS}', 0, '{RESOLVE_LEADS}:' || wanted.args, NULL, wanted.args::jsonb, NULL)
+        ::procrastinate_job_to_defer_v1
+    ])
+      FROM unnest(%(args)s::text[]) AS wanted (args)
+     WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs
+                        WHERE task_name = '{RESOLVE_LEADS}' AND status = 'todo' AND scheduled_at IS NULL
+                          AND lock = '{RESOLVE_LEADS}:' || wanted.args)
+"""
+
+
+async def hint_resolves(
+    connection: "psycopg.AsyncConnection[Any]", connectors: Sequence[tuple[UUID, UUID]]
+) -> list[None]:
+    """Let a worker fetch what was announced to these connectors (workspace, id), unless one is about to begin anyway.
+
+    `connection` is in autocommit mode.
+    """
+    args = [
+        orjson.dumps(
+            {"connector_id": str(connector_id), "workspace_id": str(workspace)}, option=orjson.OPT_SORT_KEYS
+        ).decode()
+        for workspace, connector_id in connectors
+    ]
+    await connection.execute(_HINT_RESOLVES, {"args": args})
+    return []
 
 
 _COLUMNS = """id, kind, status, filter, total, done, failed, actor_name, error, cancel_requested, created_at, started_at,

@@ -11,10 +11,18 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, syncs
+from connector_master.services import events, grants, resolves, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
-from connector_master.storage.jobs import PROCESS_HELD, QUEUE, RETRY_EVENTS, RUN_SYNC, SYNC_QUEUE
+from connector_master.storage.jobs import (
+    PROCESS_HELD,
+    QUEUE,
+    RESOLVE_LEADS,
+    RESOLVE_QUEUE,
+    RETRY_EVENTS,
+    RUN_SYNC,
+    SYNC_QUEUE,
+)
 from connector_master.storage.partitions import drop_partitions, make_partitions
 
 STALLED_SECONDS = 20.0
@@ -58,10 +66,25 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     async def run_sync(*, workspace_id: str, sync_id: str) -> None:
         await syncs.run(hub, UUID(workspace_id), UUID(sync_id))
 
+    @app.task(name=RESOLVE_LEADS, queue=RESOLVE_QUEUE, retry=_AGAIN)
+    async def resolve_leads(*, workspace_id: str, connector_id: str) -> None:
+        await resolves.run(hub, UUID(workspace_id), UUID(connector_id))
+
     @app.periodic(cron="* * * * * */5")
     @app.task(name="schedule_syncs", queue=QUEUE, queueing_lock="schedule_syncs")
     async def schedule_syncs(timestamp: int) -> None:
         await syncs.schedule_due(hub)
+
+    # Not by jobs for a later time: of jobs with one lock, Procrastinate lets none overtake another.
+    @app.periodic(cron="* * * * * */5")
+    @app.task(name="resolve_due", queue=RESOLVE_QUEUE, queueing_lock="resolve_due")
+    async def resolve_due(timestamp: int) -> None:
+        await resolves.sweep(hub)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="renew_connections", queue=RESOLVE_QUEUE, queueing_lock="renew_connections")
+    async def renew_connections(timestamp: int) -> None:
+        await grants.renew_due(hub)
 
     @app.periodic(cron="* * * * * */10")
     @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")

@@ -7,12 +7,12 @@ from contextlib import suppress
 import structlog
 from procrastinate import App
 
-from connector_master.storage.jobs import QUEUE, SYNC_QUEUE
+from connector_master.storage.jobs import QUEUE, RESOLVE_QUEUE, SYNC_QUEUE
 from connector_master.work.app import STALLED_SECONDS
 
 GRACE_SECONDS = 10.0
 """How long jobs may go on after the worker is told to stop; then they are broken off and run again later."""
-_AT_ONCE = {QUEUE: 5, SYNC_QUEUE: 40}
+_AT_ONCE = {QUEUE: 5, SYNC_QUEUE: 40, RESOLVE_QUEUE: 10}
 """Jobs at once, by their queue: runs mostly wait for their provider."""
 _HEARTBEAT_SECONDS = 5.0
 _POLL_SECONDS = 5.0

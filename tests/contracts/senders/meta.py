@@ -19,7 +19,7 @@ def enquiry(phone: str | None, id_: str) -> tuple[dict[str, Any], Headers]:
     lead_id = str(int(hashlib.sha256(id_.encode()).hexdigest()[:14], 16))
     value = {"leadgen_id": lead_id, "page_id": PAGE, "form_id": "771234567890123", "created_time": 1793436000}
     change = {"field": "leadgen", "value": value}
-    return {"object": "page", "entry": [{"id": PAGE, "time": 1793436003, "changes": [change]}]}, {}
+    return {"object": "page", "entry": [{"id": PAGE, "name": "मूल्य", "time": 1793436003, "changes": [change]}]}, {}
 
 
 credentials = {"appId": "1234567890123456", "appSecret": APP_SECRET}

@@ -80,6 +80,8 @@ CREATE INDEX connectors_recheck ON connectors (recheck_at) WHERE recheck_at IS N
 
 -- The provider's account that a record came to.
 ALTER TABLE events ADD COLUMN account text;
+-- Whether the payload only names a lead, which has to be fetched.
+ALTER TABLE events ADD COLUMN is_announced boolean NOT NULL DEFAULT false;
 -- When an announced lead is to be fetched (again); NULL: nothing is to be fetched.
 ALTER TABLE events ADD COLUMN resolve_at timestamptz;
 -- The record that was fetched for an announcement, or the latest one of a record that is followed.

@@ -1,0 +1,150 @@
+"""Meta Lead Ads as a user meets it: connected by consent at the sandbox, announced leads fetched, tokens that end."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.support.hub import Hub, Process, TestConnector, new_phone, until
+from tests.support.sandbox import Sandbox, running_sandbox
+
+APP = {"appId": "1234567890123456", "appSecret": "sandbox-app-secret-0123456789abcdef"}
+
+
+@pytest.fixture(scope="module")
+def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Process, Path]]:
+    folder: Path = tmp_path_factory.mktemp("meta")
+    with running_sandbox(clock=None) as sandbox:
+        address = f"{sandbox.url}/meta"
+        env = {"CONNECTOR_MASTER_META_GRAPH_URL": address, "CONNECTOR_MASTER_META_OAUTH_URL": address}
+        process = Process("up", "--data-dir", str(folder / "data"), "--port", "0", env=env).wait_ready()
+        yield sandbox, process, folder / "data"
+        process.stop()
+
+
+@pytest.fixture
+async def played(sandboxed: tuple[Sandbox, Process, Path]) -> AsyncIterator[tuple[Sandbox, Hub]]:
+    sandbox, process, data_dir = sandboxed
+    hub = Hub(process, data_dir)
+    sandbox.control("reset", {"seed": 1})
+    sandbox.set("meta", consents="allow")
+    yield sandbox, hub
+    await hub.client.aclose()
+
+
+async def returned(hub: Hub, sandbox: Sandbox, connector: TestConnector) -> dict[str, str]:
+    """What the provider's consent page sends the browser back with."""
+    answer = await hub.api("GET", f"/api/connectors/oauth/authorize/meta?connectorId={connector.id}")
+    assert answer.status_code == 200, answer.text
+    consent = sandbox.http.get(answer.json()["authorizationUrl"])
+    assert consent.status_code == 302, consent.text
+    query = parse_qs(urlsplit(consent.headers["location"]).query)
+    return {name: values[0] for name, values in query.items()}
+
+
+async def connected(hub: Hub, sandbox: Sandbox) -> TestConnector:
+    made = await hub.create_connector("meta", credentials=APP)
+    answer = await hub.api("GET", "/api/connectors/oauth/callback", params=await returned(hub, sandbox, made))
+    assert (answer.status_code, answer.json()["status"]) == (200, "active"), answer.text
+    pages = (await hub.api("GET", f"/api/connectors/{made.id}/accounts")).json()["items"]
+    chosen = [page["id"] for page in pages if page["selectable"]]
+    answer = await hub.api("PUT", f"/api/connectors/{made.id}/accounts", {"ids": chosen})
+    assert answer.status_code == 200, answer.text
+    sandbox.set("meta", pushTo=f"{hub.process.address}{made.url}" if made.url.startswith("/") else made.url)
+    return made
+
+
+async def lead_of(hub: Hub, phone: str) -> Any:
+    found = (await hub.api("GET", "/api/leads", params={"phone": phone})).json()["items"]
+    return found[0] if found else None
+
+
+async def event_of(hub: Hub, connector: TestConnector) -> Any:
+    found = (await hub.api("GET", f"/api/events?connectorId={connector.id}")).json()["items"]
+    return found[0] if found else None
+
+
+async def has_status(hub: Hub, connector: TestConnector, status: str) -> bool:
+    return bool((await hub.api("GET", f"/api/connectors/{connector.id}")).json()["status"] == status)
+
+
+async def test_a_person_connects_and_an_announced_lead_is_fetched(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    await connected(hub, sandbox)
+    phone = new_phone()
+
+    sandbox.add("meta", phone=phone, name="Asha Example")
+
+    lead = await until(lambda: lead_of(hub, phone))
+    assert lead["name"] == "Asha Example"
+
+
+async def test_a_state_counts_once_and_only_for_whom_it_was_made(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await hub.create_connector("meta", credentials=APP)
+    query = await returned(hub, sandbox, made)
+    foreign = await hub.api("GET", "/api/connectors/oauth/callback", params=query, role="manager")
+    first = await hub.api("GET", "/api/connectors/oauth/callback", params=query)
+    again = await hub.api("GET", "/api/connectors/oauth/callback", params=query)
+    forged = await hub.api("GET", "/api/connectors/oauth/callback", params=query | {"state": "made-up"})
+
+    assert (foreign.status_code, foreign.json()["code"]) == (400, "invalid_state")
+    assert first.status_code == 200
+    assert {(one.status_code, one.json()["code"]) for one in (again, forged)} == {(400, "invalid_state")}
+
+
+@pytest.mark.parametrize("consents", ["refuse", "partly"])
+async def test_a_refusal_is_explained_and_stores_nothing(played: tuple[Sandbox, Hub], consents: str) -> None:
+    sandbox, hub = played
+    sandbox.set("meta", consents=consents)
+    made = await hub.create_connector("meta", credentials=APP)
+
+    answer = await hub.api("GET", "/api/connectors/oauth/callback", params=await returned(hub, sandbox, made))
+
+    expected = {"refuse": "authorization_denied", "partly": "scope_missing"}[consents]
+    assert (answer.status_code, answer.json()["code"]) == (400, expected)
+    assert (await hub.api("GET", f"/api/connectors/{made.id}")).json()["status"] == "needs_authorization"
+
+
+async def test_what_is_announced_to_a_dead_token_waits_for_the_reconnection(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+    sandbox.control("meta/actions", {"action": "revoke_all"})
+    phone = new_phone()
+
+    sandbox.add("meta", phone=phone)
+    await until(lambda: has_status(hub, made, "needs_authorization"))
+    waiting = await event_of(hub, made)
+    again = await hub.api("GET", "/api/connectors/oauth/callback", params=await returned(hub, sandbox, made))
+
+    assert waiting["status"] == "received"
+    assert (again.status_code, again.json()["status"]) == (200, "active")
+    assert await until(lambda: lead_of(hub, phone))
+
+
+async def test_a_token_made_elsewhere_serves_without_consent(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await hub.create_connector("meta", credentials=APP | {"accessToken": "sandbox-system-user-token"})
+    sandbox.set(
+        "meta",
+        pushTo=f"{hub.process.address}{made.url}" if made.url.startswith("/") else made.url,
+        subscribedPages=["104857600112233"],
+    )
+    phone = new_phone()
+
+    sandbox.add("meta", phone=phone)
+
+    assert made.view["status"] == "active"
+    assert await until(lambda: lead_of(hub, phone))
+
+
+async def test_disconnecting_takes_the_agreement_back(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+
+    answer = await hub.api("POST", f"/api/connectors/{made.id}/disconnect")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "needs_authorization")
+    assert (await hub.api("POST", f"/api/connectors/{made.id}/sync", {})).status_code == 409
