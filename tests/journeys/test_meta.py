@@ -1,5 +1,6 @@
 """Meta Lead Ads as a user meets it: connected by consent at the sandbox, announced leads fetched, tokens that end."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ async def test_a_person_connects_and_an_announced_lead_is_fetched(played: tuple[
     sandbox.add("meta", phone=phone, name="Asha Example")
 
     lead = await until(lambda: lead_of(hub, phone))
+    told = sandbox.state("meta")["lastPush"]
     assert lead["name"] == "Asha Example"
+    assert (told["status"], json.loads(told["body"])["reason"]) == (200, "announced")
 
 
 async def test_a_state_counts_once_and_only_for_whom_it_was_made(played: tuple[Sandbox, Hub]) -> None:
@@ -148,3 +151,23 @@ async def test_disconnecting_takes_the_agreement_back(played: tuple[Sandbox, Hub
 
     assert (answer.status_code, answer.json()["status"]) == (200, "needs_authorization")
     assert (await hub.api("POST", f"/api/connectors/{made.id}/sync", {})).status_code == 409
+
+
+async def test_the_checklist_turns_from_what_is_missing_to_what_is_in_order(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    bare = await hub.create_connector("meta")
+    made = await connected(hub, sandbox)
+
+    before = await states(hub, bare)
+    after = await states(hub, made)
+    connection = (await hub.api("GET", f"/api/connectors/{made.id}")).json()["connection"]
+
+    assert {before[code] for code in ("app_credentials", "credentials", "connection", "accounts")} == {"wrong"}
+    assert {after[code] for code in ("app_credentials", "credentials", "connection", "scopes", "accounts")} == {"ok"}
+    assert "leads_retrieval" in connection["scopes"]
+    assert connection["endsAt"]
+
+
+async def states(hub: Hub, connector: TestConnector) -> dict[str, str]:
+    items = (await hub.api("GET", f"/api/connectors/{connector.id}/checklist")).json()["items"]
+    return {item["code"]: item["state"] for item in items}

@@ -1,6 +1,6 @@
 """/api/connectors/oauth and what belongs to a connection: agreeing at a provider, its accounts, taking it back."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,11 +14,12 @@ from connector_master.api.connectors import ConnectorView
 from connector_master.api.plumbing import HubDependency, allow, problems
 from connector_master.api.shapes import Request as Body
 from connector_master.api.shapes import View
-from connector_master.services import connections, connectors
+from connector_master.services import checklist, connections, connectors
 from connector_master.services.connections import Reached
 
 router = APIRouter(prefix="/api/connectors", tags=["connections"])
 
+Seer = Annotated[Caller, allow(Permission.CONNECTORS_SEE)]
 Operator = Annotated[Caller, allow(Permission.CONNECTORS_OPERATE)]
 Editor = Annotated[Caller, allow(Permission.CONNECTORS_EDIT)]
 
@@ -83,6 +84,21 @@ class Choice(Body):
     """Which accounts are to be the connector's."""
 
     ids: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(max_length=1000)
+
+
+class ItemView(View):
+    """One thing that has to be in order, and in plain words what to do where it is not."""
+
+    code: str
+    title: str
+    state: Literal["ok", "wrong", "unknown"]
+    remedy: str
+
+
+class ChecklistView(View):
+    """What stands between a connector and its next lead."""
+
+    items: list[ItemView]
 
 
 @router.get(
@@ -161,3 +177,12 @@ async def put_accounts(caller: Editor, hub: HubDependency, connector_id: UUID, b
     """Choose: leads of these accounts are the connector's, and the provider pushes them where it can."""
     chosen = await connections.choose_accounts(hub, caller, connector_id, body.ids)
     return AccountsView(items=[AccountView.of(one) for one in chosen])
+
+
+@router.get("/{connector_id}/checklist", response_model=ChecklistView, responses=problems(401, 403, 404, 422))
+async def get_checklist(caller: Seer, hub: HubDependency, connector_id: UUID) -> ChecklistView:
+    """Return what has to be in order for leads to come, told from what is known here; no provider is asked."""
+    found = await checklist.checklist(hub, caller, connector_id)
+    return ChecklistView(
+        items=[ItemView(code=one.code, title=one.title, state=one.state, remedy=one.remedy) for one in found]
+    )

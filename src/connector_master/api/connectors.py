@@ -16,6 +16,7 @@ from connector_master.api.shapes import Request, View
 from connector_master.services import audit, connectors, trials
 from connector_master.services.connectors import GRACE_HOURS, MAX_GRACE_HOURS, Shown
 from connector_master.services.trials import Tried
+from connector_master.storage.connections import ConnectionRow
 
 router = APIRouter(prefix="/api/connectors", tags=["connectors"])
 
@@ -57,6 +58,19 @@ class CredentialView(View):
     hint: str | None
 
 
+class ConnectionView(View):
+    """What the provider lets the connector do, and until when. Times are null where the provider does not tell."""
+
+    kind: str = Field(description="`oauth`: somebody agreed; `given`: a token that was made elsewhere.")
+    scopes: list[str]
+    authorized_at: datetime
+    authorized_by: str | None
+    expires_at: datetime | None = Field(description="End of the present token, which is renewed before.")
+    ends_at: datetime | None = Field(description="From when on somebody has to agree again.")
+    lost_at: datetime | None = Field(description="Since when nothing can be asked for with it.")
+    problem: str | None = Field(description="Why it was lost.")
+
+
 class ConnectorView(View):
     """A connector. What the caller may not see is left out."""
 
@@ -76,6 +90,7 @@ class ConnectorView(View):
     previous_secret_valid_until: datetime | None = None
     settings: Object | None = None
     credentials: dict[str, CredentialView] | None = None
+    connection: ConnectionView | None = Field(default=None, description="Only for sources behind OAuth.")
     field_mapping: dict[str, Any] | None = Field(default=None, description="The mapping that counts.")
     last_event_at: datetime | None
     last_sync_at: datetime | None
@@ -105,6 +120,8 @@ class ConnectorView(View):
             seen["webhook_secret_fingerprint"] = shown.fingerprint
             seen["previous_secret_valid_until"] = shown.previous_valid_until
             seen["settings"] = row.settings
+            if shown.connector.oauth is not None:
+                seen["connection"] = None if shown.connection is None else _connection_view(shown.connection)
             seen["credentials"] = {
                 name: CredentialView(set=name in shown.credentials, hint=_hint(shown, name))
                 for name in shown.connector.credentials.names()
@@ -370,6 +387,19 @@ async def get_logs(
     """Return what happened at a connector, newest first: what arrived, what became of it, and who changed what."""
     found, next_cursor = await audit.list_page(hub, caller, connector_id=connector_id, **query.model_dump())
     return Page[LogLine](items=[LogLine.of(line) for line in found], next_cursor=next_cursor)
+
+
+def _connection_view(row: ConnectionRow) -> ConnectionView:
+    return ConnectionView(
+        kind=row.kind,
+        scopes=list(row.scopes),
+        authorized_at=row.authorized_at,
+        authorized_by=row.authorized_by,
+        expires_at=row.expires_at,
+        ends_at=row.ends_at,
+        lost_at=row.lost_at,
+        problem=row.problem_detail,
+    )
 
 
 def _plain(mapping: Mapping[str, str | MappingEntry] | None) -> dict[str, Any] | None:

@@ -196,6 +196,7 @@ def settle(source: Source, record: Record, columns: Columns, received_at: dateti
         return None
     if record.is_announced:
         columns["status"] = EventStatus.RECEIVED.value
+        columns["code"] = "announced"
         columns["resolve_at"] = received_at
         return None
     try:
@@ -351,7 +352,7 @@ def outcome(stored: Stored) -> Outcome:
         status=status,
         event_id=stored.event_id,
         lead_id=stored.lead_id,
-        reason=stored.code if status is EventStatus.IGNORED else None,
+        reason=stored.code if status in (EventStatus.IGNORED, EventStatus.RECEIVED) else None,
         problem_code=stored.code if failed else None,
         detail=stored.detail if failed else None,
         repeated=stored.repeated,

@@ -218,8 +218,8 @@ async def disconnect(hub: Hub, caller: Caller, id_: UUID) -> None:
         await accounts.forget(connection, row.workspace_id, row.id)
         await connectors.remove_credentials(connection, row.workspace_id, row.id, ["accessToken", "refreshToken"])
         await syncs.schedule(connection, row.workspace_id, row.id, None)
-        if held is not None:
-            status = "needs_authorization" if connector.needs_grant and held.status != "paused" else held.status
+        if held is not None and held.status != "paused":
+            status = "needs_authorization" if connector.needs_grant else "active"
             await connectors.update(connection, replace(held, status=status))
         await activity.write(
             connection,

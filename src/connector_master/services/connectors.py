@@ -32,6 +32,7 @@ from connector_master.services.sources import (
     settings_of,
 )
 from connector_master.storage import activity, connections, connectors, jobs, resolves, syncs
+from connector_master.storage.connections import ConnectionRow
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -59,6 +60,7 @@ class Shown:
     credentials: Mapping[str, CredentialRow]
     fingerprint: str | None
     previous_valid_until: datetime | None
+    connection: ConnectionRow | None = None
     new_secret: str | None = field(default=None, repr=False)
     new_verify_token: str | None = field(default=None, repr=False)
 
@@ -313,6 +315,7 @@ async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
         {one.name: one for one in credentials},
         live[0].fingerprint if live and live[0].valid_until is None else None,
         max(previous) if previous else None,
+        None if registry()[row.type].oauth is None else await connections.get(connection, row.workspace_id, row.id),
     )
 
 

@@ -291,11 +291,13 @@ async def _lose(hub: Hub, row: ConnectorRow, problem: Problem) -> None:
         present = await connectors.get_locked(connection, row.workspace_id, row.id)
         if present is None:
             return
-        await connections.lose(connection, row.workspace_id, row.id, code=problem.code, detail=problem.detail)
-        connector = registry()[row.type]
-        if present.status == "needs_authorization":
+        is_lost = await connections.lose(connection, row.workspace_id, row.id, code=problem.code, detail=problem.detail)
+        # Without a connection it was a token that had been entered, whose refusal the status alone tells of.
+        if not is_lost and present.status in ("needs_authorization", "paused"):
             return
-        if present.status != "paused" and connector.needs_grant:
+        if not is_lost and await connections.get(connection, row.workspace_id, row.id) is not None:
+            return
+        if present.status != "paused":
             await connectors.update(connection, replace(present, status="needs_authorization"))
         await activity.write(
             connection,

@@ -83,9 +83,10 @@ _RELEASE = text("""
     UPDATE connections SET renewing_until = NULL WHERE workspace_id = :workspace AND connector_id = :connector
 """)
 _LOSE = text("""
-    UPDATE connections SET lost_at = coalesce(lost_at, now()), refresh_at = NULL, renewing_until = NULL,
-                           problem_code = :code, problem_detail = :detail
-     WHERE workspace_id = :workspace AND connector_id = :connector
+    UPDATE connections SET lost_at = now(), refresh_at = NULL, renewing_until = NULL, problem_code = :code,
+                           problem_detail = :detail
+     WHERE workspace_id = :workspace AND connector_id = :connector AND lost_at IS NULL
+    RETURNING connector_id
 """)
 _DUE = text("""
     SELECT workspace_id, connector_id FROM connections
@@ -105,10 +106,10 @@ async def release_renewal(connection: AsyncConnection, workspace: UUID, connecto
     await connection.execute(_RELEASE, {"workspace": workspace, "connector": connector_id})
 
 
-async def lose(connection: AsyncConnection, workspace: UUID, connector_id: UUID, *, code: str, detail: str) -> None:
-    """Note that only a person can help, and why."""
+async def lose(connection: AsyncConnection, workspace: UUID, connector_id: UUID, *, code: str, detail: str) -> bool:
+    """Note that only a person can help, and why; False where there is no connection, or it was lost before."""
     values = {"workspace": workspace, "connector": connector_id, "code": code, "detail": detail}
-    await connection.execute(_LOSE, values)
+    return (await connection.execute(_LOSE, values)).first() is not None
 
 
 async def due(connection: AsyncConnection, limit: int) -> list[tuple[UUID, UUID]]:

@@ -1,0 +1,118 @@
+"""Google Ads as a user meets it: pushes with the key, consent at the sandbox, and the same leads by the API."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.support.hub import ROOT, Hub, Process, TestConnector, new_phone, until
+from tests.support.sandbox import Sandbox, running_sandbox
+
+APP = {"clientId": "sandbox-client", "clientSecret": "sandbox-secret"}
+
+
+@pytest.fixture(scope="module")
+def sandboxed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Process, Path]]:
+    folder: Path = tmp_path_factory.mktemp("google")
+    with running_sandbox(clock=None) as sandbox:
+        names = ("GOOGLE_OAUTH_URL", "GOOGLE_TOKEN_URL", "GOOGLE_ADS_URL")
+        env = {f"CONNECTOR_MASTER_{name}": f"{sandbox.url}/google" for name in names}
+        process = Process("up", "--data-dir", str(folder / "data"), "--port", "0", env=env).wait_ready()
+        yield sandbox, process, folder / "data"
+        process.stop()
+
+
+@pytest.fixture
+async def played(sandboxed: tuple[Sandbox, Process, Path]) -> AsyncIterator[tuple[Sandbox, Hub]]:
+    sandbox, process, data_dir = sandboxed
+    hub = Hub(process, data_dir)
+    sandbox.control("reset", {"seed": 1})
+    sandbox.set("google", consents="allow")
+    yield sandbox, hub
+    await hub.client.aclose()
+
+
+async def connected(hub: Hub, sandbox: Sandbox) -> TestConnector:
+    made = await hub.create_connector("google", credentials=APP)
+    url = (await hub.api("GET", f"/api/connectors/oauth/authorize/google?connectorId={made.id}")).json()
+    query = parse_qs(urlsplit(url["authorizationUrl"]).query)
+    assert query["code_challenge_method"] == ["S256"]
+    assert len(query["state"][0]) >= 22
+    consent = sandbox.http.get(url["authorizationUrl"])
+    back = parse_qs(urlsplit(consent.headers["location"]).query)
+    answer = await hub.api(
+        "GET", "/api/connectors/oauth/callback", params={name: values[0] for name, values in back.items()}
+    )
+    assert answer.status_code == 200, answer.text
+    accounts = (await hub.api("GET", f"/api/connectors/{made.id}/accounts")).json()["items"]
+    chosen = [one["id"] for one in accounts if one["selectable"]]
+    assert (await hub.api("PUT", f"/api/connectors/{made.id}/accounts", {"ids": chosen})).status_code == 200
+    return made
+
+
+async def lead_of(hub: Hub, phone: str) -> Any:
+    found = (await hub.api("GET", "/api/leads", params={"phone": phone})).json()["items"]
+    return found[0] if found else None
+
+
+async def test_a_push_with_the_key_becomes_a_lead_and_the_key_is_not_kept(played: tuple[Sandbox, Hub]) -> None:
+    _, hub = played
+    made = await hub.create_connector("google")
+    payload = json.loads((ROOT / "tests/samples/google/webhook_full.json").read_bytes())
+
+    reply = await hub.send(made, payload | {"google_key": made.secret})
+    refused = await hub.send(made, payload | {"google_key": "wrong"})
+
+    assert (reply.status_code, reply.body, refused.status_code) == (200, {}, 401)
+    assert made.view["status"] == "active"
+    lead = await lead_of(hub, "+919000000601")
+    (event,) = (await hub.api("GET", f"/api/events?connectorId={made.id}")).json()["items"]
+    shown = await hub.api("GET", f"/api/events/{event['id']}")
+    assert lead["name"] == "Asha Sample"
+    assert (made.secret or "") not in shown.text
+
+
+async def test_leads_are_pulled_once_somebody_has_agreed(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    phone = new_phone()
+    sandbox.control("google/leads", {"lead": {"phone": phone}, "push": False})
+
+    made = await connected(hub, sandbox)
+
+    assert await until(lambda: lead_of(hub, phone))
+    ends = (await hub.api("GET", f"/api/connectors/{made.id}")).json()["connection"]["expiresAt"]
+    assert ends
+
+
+async def test_a_token_that_has_ended_is_renewed_unseen(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+    sandbox.control("google/actions", {"action": "expire_access"})
+
+    listed = await hub.api("GET", f"/api/connectors/{made.id}/accounts")
+
+    assert listed.status_code == 200, listed.text
+    assert sandbox.state("google")["counts"]["refreshes"] == 1
+
+
+async def test_an_agreement_that_was_taken_back_asks_for_a_person_and_pushes_still_count(
+    played: tuple[Sandbox, Hub],
+) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+    sandbox.control("google/actions", {"action": "revoke_all"})
+
+    listed = await hub.api("GET", f"/api/connectors/{made.id}/accounts")
+    payload = json.loads((ROOT / "tests/samples/google/webhook_custom_questions.json").read_bytes())
+    reply = await hub.send(made, payload | {"google_key": made.secret})
+
+    assert (listed.status_code, listed.json()["code"]) == (400, "token_refused")
+    shown = (await hub.api("GET", f"/api/connectors/{made.id}")).json()
+    assert (shown["status"], bool(shown["connection"]["lostAt"])) == ("needs_authorization", True)
+    logs = (await hub.api("GET", f"/api/connectors/{made.id}/logs?kind=authorization_lost")).json()["items"]
+    assert len(logs) == 1
+    assert reply.status_code == 200
+    assert await lead_of(hub, "+919000000603")
