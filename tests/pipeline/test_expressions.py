@@ -111,11 +111,11 @@ def test_a_trap_ends_in_a_tenth_of_a_second(expression: str) -> None:
     largest = "x" * (compiled.largest_input - 1)
 
     for value in (LONG, largest):
-        start = time.perf_counter()
+        # What is computed, not what passes meanwhile: a busy machine lets others run in between.
+        start = time.thread_time()
         with suppress(TransformFailed):
             compiled.evaluate(value, {})
-        # Ten times the promise, for machines that are busy.
-        assert time.perf_counter() - start < 1
+        assert time.thread_time() - start < 1
 
 
 def test_an_input_that_is_too_large_is_said() -> None:
