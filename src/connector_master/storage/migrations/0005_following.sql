@@ -1,0 +1,15 @@
+-- Sessions: whoever signed in with a browser. The cookie's token is known by its digest only.
+CREATE TABLE sessions (
+    workspace_id uuid NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    token_hash bytea NOT NULL UNIQUE,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,
+    ip text,
+    user_agent text,
+    PRIMARY KEY (workspace_id, id),
+    FOREIGN KEY (workspace_id, user_id) REFERENCES users ON DELETE CASCADE
+);
+CREATE INDEX sessions_user ON sessions (workspace_id, user_id);
