@@ -37,7 +37,7 @@ async def api(database: AsyncEngine, workspace: UUID) -> Api:
     app.include_router(users.router)
     app.include_router(api_keys.router)
     errors.install(app)
-    app.state.hub = SimpleNamespace(engine=database)
+    app.state.hub = SimpleNamespace(engine=database, address="http://hub")
     admin = command_line(workspace)
     keys = {role: (await create(database, admin, name=role, role=role)).key for role in Role}
     return Api(app, keys)

@@ -13,7 +13,8 @@ CallerKind = Literal["user", "api_key", "command_line", "system", "stranger"]
 class Caller:
     """Whoever acts, as the activity log names them.
 
-    `id` is the user's or the API key's. A stranger (nobody we know) has no role and may nothing.
+    `id` is the user's or the API key's; a user who came with a browser has a `session_id`. A stranger (nobody we know) has
+    no role and may nothing.
     """
 
     workspace_id: UUID
@@ -22,6 +23,7 @@ class Caller:
     id: UUID | None = None
     role: Role | None = None
     ip: str | None = None
+    session_id: UUID | None = None
 
     def may(self, permission: Permission) -> bool:
         """Return whether the one table lets this caller's role do `permission`."""

@@ -11,8 +11,9 @@ from pydantic.alias_generators import to_camel
 
 from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
+from connector_master.access.sessions import comes_from_us, cookie_name, is_proof
 from connector_master.model.problem import Forbidden, Unauthenticated
-from connector_master.services import authentication
+from connector_master.services import authentication, sessions
 from connector_master.services.hub import Hub
 
 Item = TypeVar("Item")
@@ -53,15 +54,30 @@ async def _admitted(
     request: Request, hub: Hub, permission: Permission, credentials: HTTPAuthorizationCredentials | None
 ) -> Caller:
     ip = request.client.host if request.client else ""
-    if credentials is None:
-        raise Unauthenticated("No API key came with this request.")
-    found = await authentication.caller_for_key(hub.engine, credentials.credentials, ip)
+    if credentials is not None:
+        found = await authentication.caller_for_key(hub.engine, credentials.credentials, ip)
+    else:
+        found = await _signed_in(request, hub, ip)
     if not found.may(permission):
         await authentication.note_refusal(
             hub.engine, found, f"Refused: {permission.value}", {"permission": permission.value}
         )
         raise Forbidden("Your role does not allow this.")
     return found
+
+
+async def _signed_in(request: Request, hub: Hub, ip: str) -> Caller:
+    token = request.cookies.get(cookie_name(is_https=hub.address.startswith("https://")))
+    visitor = await sessions.visitor(hub.engine, token, ip) if token else None
+    if token is None or visitor is None:
+        raise Unauthenticated("No API key came with this request.")
+    if request.method not in ("GET", "HEAD") and not (
+        comes_from_us(request.headers, hub.address) and is_proof(request.headers.get("x-csrf-token", ""), token)
+    ):
+        raise Forbidden("A request by cookie needs the page's token in X-CSRF-Token.")
+    if visitor.must_change_password:
+        raise Forbidden("The one-time password has to be changed first.")
+    return visitor.caller
 
 
 def permission_of(route: APIRoute) -> Permission | None:

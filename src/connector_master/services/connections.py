@@ -427,7 +427,7 @@ async def _unsubscribe(hub: Hub, row: ConnectorRow, connector: Connector, grant:
 
 
 def _who(caller: Caller) -> str:
-    return f"{caller.kind}:{caller.id}"
+    return f"session:{caller.session_id}" if caller.session_id else f"{caller.kind}:{caller.id}"
 
 
 def _digest(state: str) -> bytes:

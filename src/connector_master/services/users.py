@@ -11,7 +11,7 @@ from connector_master.access.emails import normalize_email
 from connector_master.access.names import clean_name
 from connector_master.access.roles import Role
 from connector_master.model.problem import Conflict, Forbidden, InvalidRequest, NotFound
-from connector_master.storage import activity, users
+from connector_master.storage import activity, sessions, users
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
 from connector_master.storage.users import User
@@ -119,6 +119,8 @@ async def change(
             return before
         after = await users.change(connection, caller.workspace_id, user_id, name=wanted_name, role=wanted_role)
         what = f"User {after.email} is now {after.role}" if after.role != before.role else f"User {after.email} changed"
+        if after.role != before.role:
+            await sessions.end_all(connection, caller.workspace_id, user_id)
         await _log(connection, caller, "user_changed", what, after, before=_facts(before), after=_facts(after))
     return after
 
@@ -168,6 +170,7 @@ async def _set_disabled(engine: AsyncEngine, caller: Caller, user_id: UUID, disa
         if disabled:
             await _check_not_last(connection, caller, before)
         after = await users.set_disabled(connection, caller.workspace_id, user_id, disabled)
+        await sessions.end_all(connection, caller.workspace_id, user_id)
         word = "disabled" if disabled else "enabled"
         await _log(connection, caller, f"user_{word}", f"User {after.email} {word}", after)
     return after
@@ -182,6 +185,7 @@ async def _write_password(engine: AsyncEngine, caller: Caller, user: User, passw
         )
         if after is None:
             raise NotFound("No user has this id.")
+        await sessions.end_all(connection, caller.workspace_id, user.id)
         await _log(connection, caller, "user_password_set", f"Password of user {user.email} set", user)
     return after
 

@@ -11,7 +11,7 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, resolves, syncs
+from connector_master.services import events, grants, resolves, sessions, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
@@ -105,6 +105,11 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
         dropped = await asyncio.to_thread(_drop_partitions, database, before)
         if dropped:
             log.info("partitions_dropped", names=dropped)
+
+    @app.periodic(cron="27 * * * *")
+    @app.task(name="forget_ended_sessions", queue=QUEUE, queueing_lock="forget_ended_sessions")
+    async def forget_sessions(timestamp: int) -> None:
+        await sessions.forget_ended(hub.engine)
 
     @app.periodic(cron="17 4 * * *")
     @app.task(name="forget_old_jobs", queue=QUEUE, queueing_lock="forget_old_jobs")

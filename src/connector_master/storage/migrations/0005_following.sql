@@ -13,3 +13,17 @@ CREATE TABLE sessions (
     FOREIGN KEY (workspace_id, user_id) REFERENCES users ON DELETE CASCADE
 );
 CREATE INDEX sessions_user ON sessions (workspace_id, user_id);
+
+-- Attempts to sign in, by a digest of who and from where.
+CREATE TABLE sign_in_failures (
+    workspace_id uuid NOT NULL,
+    key bytea NOT NULL,
+    count integer NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, key)
+);
+
+-- How a user wants pages to look; NULL: as their browser asks for.
+ALTER TABLE users ADD COLUMN language text;
+ALTER TABLE users ADD COLUMN time_zone text;
+ALTER TABLE users ADD COLUMN theme text;
