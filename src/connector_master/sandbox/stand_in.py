@@ -133,8 +133,10 @@ class StandIn:
     async def push(self, entry: Entry) -> int | None:
         """Push an enquiry; return the status of the answer, None when it was dropped or nobody answered."""
         request = self.push_request(entry)
-        if request is None:
-            return None
+        return None if request is None else await self.send(request)
+
+    async def send(self, request: httpx2.Request) -> int | None:
+        """Send what is pushed; return the status of the answer, None when it was dropped or nobody answered."""
         if self.fault("dropped_pushes"):
             self.pushed["dropped"] += 1
             return None
