@@ -49,6 +49,7 @@ from connector_master.services.hub import Hub
 from connector_master.services.sources import loader, owners_loader
 from connector_master.settings import Settings
 from connector_master.storage.engine import conninfo, create_engine
+from connector_master.web.site import fork, site
 
 ROUTERS = (
     connections,
@@ -200,9 +201,13 @@ def api(hub: Hub) -> FastAPI:
 
 
 def application(running: Running, settings: Settings) -> Application:
-    """Return everything as one ASGI application: the public doors, and behind them the API."""
+    """Return everything as one ASGI application: the public doors, and behind them the API and the pages."""
     hub = running.hub
-    guarded = Guard(api(hub), max_body_bytes=settings.max_body_bytes, is_https=settings.address.startswith("https://"))
+    guarded = Guard(
+        fork(api(hub), site(hub)),
+        max_body_bytes=settings.max_body_bytes,
+        is_https=settings.address.startswith("https://"),
+    )
     door: Any = Door(
         guarded, hub.sources, hub.intake, running.limits, running.refusals, max_body_bytes=settings.max_body_bytes
     )
