@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from connector_master.connectors.connector import MappingTarget
 from connector_master.connectors.identity import digest_of, sent_id
+from connector_master.connectors.phone_questions import FEWEST_DIGITS, digits_in, gives_phone
 from connector_master.model.event import Record
 from connector_master.model.json import Json, as_list
 from connector_master.model.json_text import enter_text
@@ -85,16 +86,6 @@ _LONGEST_ANSWER = 2_000
 _LONGEST_LABEL = 300
 _ENUM = re.compile(r"[A-Z][A-Z0-9_]*")
 _BLANKS = re.compile(r"[\s_]+")
-# The words for a phone in the languages that forms are written in most; digits under any other label are none.
-_NAMES_A_PHONE = re.compile(
-    r"\b(?:(?:tele)?phones?|mobiles?|mob|cell(?:ular)?|whats\s?app|contact\s(?:number|no)|calling\snumber|tel"
-    r"|t[eé]l[eéè]fono?s?|t[eé]l[eé]phone|telefone?s?|telefonnummer|celular|m[oó]vil|handynummer)\b"
-    r"|फ़ोन|फोन|मोबाइल|मोबाईल|व्हाट्सएप|व्हाट्सऐप|फोन|ফোন|மொபைல்|ఫోన్|هاتف|جوال",
-    re.IGNORECASE,
-)
-_LOOKS_LIKE_A_PHONE = re.compile(r"(?:[a-z ]{0,12}:)?[+(]?[0-9][0-9 ()./+,-]{5,60}", re.IGNORECASE)
-_DIGIT = re.compile(r"[0-9]")
-_FEWEST_DIGITS = 7
 _TWIN_DIGITS = 8
 
 
@@ -165,8 +156,8 @@ def twin_of(value: Mapping[str, Json]) -> str | None:
     columns = [(id_, answer) for id_, _, answer in _columns(value.get("user_column_data"))]
     phone = next((answer for one in _PHONES for id_, answer in columns if id_ == one), None)
     phone = phone or next((one for one in as_list(value.get("phone_answers")) if isinstance(one, str)), "")
-    digits = "".join(_DIGIT.findall(phone))
-    if not isinstance(click, str) or not click.strip() or len(digits) < _FEWEST_DIGITS:
+    digits = digits_in(phone)
+    if not isinstance(click, str) or not click.strip() or len(digits) < FEWEST_DIGITS:
         return None
     # One way may write the country code that the other leaves out.
     text = f"{click.strip()}|{digits[-_TWIN_DIGITS:]}"
@@ -213,9 +204,7 @@ def _is_phone(id_: str, column: Mapping[str, Json], answer: str) -> bool:
     """Return whether a question asks for a phone, and is answered with what looks like one."""
     name = column.get("column_name")
     asked = f"{id_} {name if isinstance(name, str) else ''}"[: 2 * _LONGEST_LABEL].replace("_", " ")
-    if not _NAMES_A_PHONE.search(asked):
-        return False
-    return bool(_LOOKS_LIKE_A_PHONE.fullmatch(answer)) and len(_DIGIT.findall(answer)) >= _FEWEST_DIGITS
+    return gives_phone(asked, answer)
 
 
 def _text(value: Json) -> str:
