@@ -18,7 +18,8 @@ from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form, LeadSettings
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.ingest.source import Source
-from connector_master.ingest.sync import MustWait, Paced, pull
+from connector_master.ingest.pacing import MustWait, Paced
+from connector_master.ingest.sync import pull
 from connector_master.ingest.writer import Writer
 from connector_master.model.event import Record
 from connector_master.model.json import Json

@@ -39,14 +39,17 @@ class SyncStarted(View):
 
 
 class SyncFault(View):
-    """Why a run failed."""
+    """Why a run failed, or waits."""
 
     code: str
     message: str
 
 
 class SyncView(View):
-    """One run. `repeated` records had come before; `readUntil` says how far it is, `resumesAt` until when it waits."""
+    """One run. `repeated` records had come before; `readUntil` says how far it is, `resumesAt` until when it waits.
+
+    `calls` is how often the provider was asked.
+    """
 
     id: UUID
     status: Status
@@ -56,6 +59,7 @@ class SyncView(View):
     read_until: datetime | None
     progress: float = Field(ge=0, le=1, description="The part of the span that is stored, from 0 to 1.")
     resumes_at: datetime | None
+    waits_for: SyncFault | None = Field(description="Why it waits, while it does.")
     started_at: datetime | None
     finished_at: datetime | None
     received: int
@@ -64,13 +68,15 @@ class SyncView(View):
     ignored: int
     failed: int
     repeated: int
-    error: SyncFault | None
+    calls: int
+    error: SyncFault | None = Field(description="Why it failed.")
 
     @classmethod
     def of(cls, sync: Sync) -> Self:
         """Return what the API shows of a run."""
         span = (sync.to_at - sync.from_at).total_seconds()
         done = ((sync.read_until or sync.from_at) - sync.from_at).total_seconds()
+        told = SyncFault(code=sync.error_code, message=sync.error_message or "") if sync.error_code else None
         progress = 1.0 if sync.status == "succeeded" or span <= 0 else max(0.0, min(1.0, done / span))
         return cls(
             id=sync.id,
@@ -81,6 +87,7 @@ class SyncView(View):
             read_until=sync.read_until,
             progress=round(progress, 4),
             resumes_at=sync.resumes_at,
+            waits_for=told if sync.resumes_at is not None else None,
             started_at=sync.started_at,
             finished_at=sync.finished_at,
             received=sync.received,
@@ -89,7 +96,8 @@ class SyncView(View):
             ignored=sync.ignored,
             failed=sync.failed,
             repeated=sync.repeated,
-            error=SyncFault(code=sync.error_code, message=sync.error_message or "") if sync.error_code else None,
+            calls=sync.calls,
+            error=told if sync.status == "failed" else None,
         )
 
 

@@ -123,9 +123,9 @@ class Connector:
     names the credential that says which account's records are this connector's (Record.account). `base` is the
     provider's address (scheme, host, port), which the setting named by `base_setting` (without our prefix) may replace.
     `limit_key` gives, from the credentials, what the provider counts calls by, so that connectors that share a key share
-    its limits. `limits_for` gives
-    the limits where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing
-    can be pulled. All three are given the credentials form, also behind OAuth.
+    its limits; behind OAuth they hold the installation's own app where the connector has none. `limits_for` gives the limits
+    where they depend on the credentials. `pull_needs` names the credentials (in camelCase) without which nothing can be
+    pulled. All three are given the credentials form, also behind OAuth.
 
     `oauth` says how a person's consent becomes tokens; `accounts` lists what a grant reaches, in words `account_kinds` (one,
     several: "page", "pages"), and `subscribe` has the provider push an account's leads. `resolve` fetches a lead that a push

@@ -16,7 +16,7 @@ class Limits:
     of one call, `history` how far back it reaches, `first` how far back the first pull goes. `overlap` is how far a pull
     reads again what was read: leads show up late. `rests_after` is how long the key rests after the provider said "too many"
     without saying for how long. `calls_per_day` are the units that a key has from midnight to midnight in `day_zone`; of
-    them `day_share` is used.
+    them `day_share` is used, and every call takes one.
     """
 
     between_calls: timedelta = timedelta(0)
@@ -30,13 +30,39 @@ class Limits:
     day_zone: tzinfo = UTC
     day_share: float = 0.8
 
+    @property
+    def units_per_day(self) -> int | None:
+        """How many calls a key may make in a day, None where nobody counts.
+
+        >>> Limits(calls_per_day=10_000).units_per_day
+        8000
+        """
+        return None if self.calls_per_day is None else max(1, int(self.calls_per_day * self.day_share))
+
+    def day_at(self, moment: datetime) -> date:
+        """Return the day in which the provider counts a call at `moment`."""
+        return moment.astimezone(self.day_zone).date()
+
+    def day_begins(self, moment: datetime) -> datetime:
+        """Return when the provider began to count what it counts at `moment`, in UTC."""
+        return start_of_day(self.day_at(moment), self.day_zone)
+
+    def day_ends(self, moment: datetime) -> datetime:
+        """Return the next midnight at the provider, in UTC.
+
+        >>> from zoneinfo import ZoneInfo
+        >>> Limits(day_zone=ZoneInfo("America/Los_Angeles")).day_ends(datetime(2026, 3, 8, 9, tzinfo=UTC))
+        datetime.datetime(2026, 3, 9, 7, 0, tzinfo=datetime.timezone.utc)
+        """
+        return start_of_day(self.day_at(moment) + timedelta(days=1), self.day_zone)
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """A span of time to be pulled: aware times in UTC, `start` in it and `end` its end.
 
-    `state` is what the connector's last page left (Page.state). `is_deep` asks for what an ordinary run leaves out because it
-    costs many calls.
+    `state` is what the connector's last page left (Page.state); backfills, which read beside the present, have none.
+    `is_deep` asks for what an ordinary run leaves out because it costs many calls: about one scheduled run a day is so.
     """
 
     start: datetime
@@ -75,7 +101,8 @@ def start_of_day(day: date, zone: tzinfo) -> datetime:
 class Page:
     """Some records, and the moment up to which everything is read once they are stored (aware, in UTC).
 
-    `state` is for the connector's next pull, small and JSON, stored with the page; None leaves it as it is.
+    `state` is for the connector's next pull, small and JSON, stored in one commit with the page; None leaves it as it is.
+    What a backfill's page gives is not kept.
     """
 
     records: Sequence[Record]

@@ -11,6 +11,7 @@ import structlog
 from connector_master.connectors.connector import Resolve
 from connector_master.connectors.oauth import Grant
 from connector_master.ingest.intake import encode, fail, settle
+from connector_master.ingest.pacing import MustWait
 from connector_master.ingest.source import Source
 from connector_master.ingest.writer import Writer
 from connector_master.model.event import Push, Record
@@ -39,10 +40,11 @@ async def fetch(
 ) -> None:
     """Put into `found` what each of `events` announced, those that are there already aside.
 
-    Raises TokenRefused when that is why some are missing, after the others were fetched.
+    Raises TokenRefused or MustWait when that is why some are missing, after the others were fetched.
     """
     places = asyncio.Semaphore(_AT_ONCE)
     refused: list[TokenRefused] = []
+    waiting: list[MustWait] = []
 
     async def one(event: RawEvent) -> None:
         async with places:
@@ -52,6 +54,8 @@ async def fetch(
                 refused.append(problem)
             except Problem as problem:
                 found[event.event.id] = problem
+            except MustWait as waits:
+                waiting.append(waits)
             except Exception as error:
                 # A connector that stumbles over a lead it did not expect holds up that one only.
                 log.exception("resolve_failed", event_id=str(event.event.id))
@@ -65,6 +69,8 @@ async def fetch(
                 group.create_task(one(event))
     if refused:
         raise refused[0]
+    if waiting:
+        raise waiting[0]
 
 
 async def settle_fetched(

@@ -163,6 +163,15 @@ class ForbiddenChallenge(Permanent):
     remedy = "Enter this connector's own verify token at the provider."
 
 
+class InvalidChallenge(Permanent):
+    """A verification request asks for a proof that is not given: what it wants signed is no code, or there is no key."""
+
+    code = "invalid_challenge"
+    title = "Challenge can't be answered"
+    status = 400
+    remedy = "Enter the credential that the provider signs with, then have the provider ask again."
+
+
 class BodyTooLarge(Permanent):
     """The body is larger than this address accepts."""
 
@@ -194,10 +203,21 @@ class RateLimited(Transient):
 
 
 class ProviderLimited(RateLimited):
-    """A provider said "too many calls"; `retry_after_seconds` says until when, if it did."""
+    """A provider says "too many calls", or its pace does; `retry_after_seconds` says until when, if that is known."""
 
     title = "Provider's limit reached"
     remedy = "Nothing to do: the next run waits as long as the provider asks."
+
+
+class DailyLimitReached(ProviderLimited):
+    """A provider's calls of the day are used up: nothing is asked with this key before it counts anew."""
+
+    code = "daily_limit_reached"
+    title = "The day's calls are used up"
+    remedy = (
+        "Nothing to do: it goes on by itself when the provider counts anew. For more calls a day, ask the provider for a "
+        "larger quota, give connectors apps of their own, or let them sync less often."
+    )
 
 
 class ProviderUnavailable(Transient):
@@ -207,6 +227,14 @@ class ProviderUnavailable(Transient):
     title = "Provider unavailable"
     status = 502
     remedy = "Nothing to do at first: it is tried again. If it stays, look at the provider's status page."
+
+
+class ApiVersionEnded(ProviderUnavailable):
+    """A provider no longer serves the version of its API that is called. Nothing is lost until a person raises it."""
+
+    code = "api_version_ended"
+    title = "API version ended"
+    remedy = "Raise the API version (apiVersion) in the connector's settings."
 
 
 class CredentialsRefused(Permanent):

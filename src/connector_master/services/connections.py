@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets as random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,6 +17,7 @@ from connector_master.connections.sealing import Place
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import Account, App, Callback, Grant, Tokens
+from connector_master.ingest.pacing import MustWait
 from connector_master.model.problem import (
     Conflict,
     FieldError,
@@ -321,7 +323,8 @@ async def _reach(hub: Hub, row: ConnectorRow, connector: Connector, grant: Grant
         return None
     try:
         client = paced(hub, connector, grant.credentials)
-        return await connector.accounts(client, grant, settings_of(connector, row.settings))
+        with _at_once():
+            return await connector.accounts(client, grant, settings_of(connector, row.settings))
     except Problem as problem:
         log.warning("accounts_not_listed", connector_id=str(row.id), code=problem.code)
         return None
@@ -338,7 +341,8 @@ async def _ask_accounts(hub: Hub, row: ConnectorRow, connector: Connector) -> Se
 
     async def use(grant: Grant) -> Sequence[Account]:
         grant.memory.forget()
-        return await listing(client, grant, settings)
+        with _at_once():
+            return await listing(client, grant, settings)
 
     return await using(hub, row, connector, use)
 
@@ -408,7 +412,8 @@ async def _subscribe(hub: Hub, row: ConnectorRow, connector: Connector) -> None:
     for account in grant.accounts:
         code = detail = None
         try:
-            await connector.subscribe(client, grant, settings_of(connector, row.settings), account, callback)
+            with _at_once():
+                await connector.subscribe(client, grant, settings_of(connector, row.settings), account, callback)
         except Problem as problem:
             code, detail = problem.code, f"{problem.detail} {problem.remedy}"
         async with hub.engine.begin() as connection:
@@ -423,7 +428,17 @@ async def _unsubscribe(hub: Hub, row: ConnectorRow, connector: Connector, grant:
             return
     client = paced(hub, connector, grant.credentials)
     callback = await _callback(hub, row, connector)
-    await connector.unsubscribe(client, grant, settings_of(connector, row.settings), account, callback)
+    with _at_once():
+        await connector.unsubscribe(client, grant, settings_of(connector, row.settings), account, callback)
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    """Raise ProviderLimited where a person would have to wait for the provider's pace."""
+    try:
+        yield
+    except MustWait as waits:
+        raise waits.why from waits
 
 
 def _who(caller: Caller) -> str:

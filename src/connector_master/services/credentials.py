@@ -10,10 +10,10 @@ from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
 from connector_master.connectors.oauth import has_tokens
 from connector_master.connectors.pulling import Limits
-from connector_master.ingest.sync import Paced
+from connector_master.ingest.pacing import Paced
 from connector_master.model.problem import Conflict
 from connector_master.services.hub import Hub
-from connector_master.services.sources import credential_place
+from connector_master.services.sources import credential_place, installed_app
 from connector_master.storage import connections, connectors
 from connector_master.storage.connectors import ConnectorRow
 
@@ -68,8 +68,18 @@ def limits_of(connector: Connector, credentials: Form) -> Limits:
 
 def paced(hub: Hub, connector: Connector, credentials: Form) -> Paced:
     """Return the client that calls the provider at the pace that it allows whoever has these credentials."""
-    key = None
-    if connector.limit_key is not None:
-        digest = hashlib.sha256(connector.limit_key(credentials).encode()).hexdigest()
-        key = f"{connector.type}:{digest}"
+    key = pace_key(hub, connector, credentials)
     return Paced(hub.engine, hub.provider(connector), key, limits_of(connector, credentials))
+
+
+def pace_key(hub: Hub, connector: Connector, credentials: Form) -> str | None:
+    """Return what is counted together for these credentials, None where nothing is.
+
+    Behind OAuth a provider may count by app, which is the installation's own where the credentials name none.
+    """
+    if connector.limit_key is None:
+        return None
+    given = credentials.model_dump(by_alias=True, exclude_none=True)
+    whole = type(credentials).model_validate({**given, **installed_app(connector, given, hub.apps)})
+    digest = hashlib.sha256(connector.limit_key(whole).encode()).hexdigest()
+    return f"{connector.type}:{digest}"

@@ -8,9 +8,9 @@ from uuid import UUID
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import Grant
+from connector_master.ingest.pacing import MustWait
 from connector_master.ingest.resolve import fetch, settle_fetched
 from connector_master.ingest.source import Source
-from connector_master.ingest.sync import MustWait
 from connector_master.model.event import Record
 from connector_master.model.problem import (
     ConnectorNotFound,
@@ -85,17 +85,14 @@ async def _fetch_batch(hub: Hub, row: ConnectorRow, source: Source, batch: Seque
 
         await using(hub, row, connector, use)
     except MustWait as waits:
-        stopped = ProviderLimited(
-            "The provider is being left in peace.",
-            retry_after_seconds=max(1, round((waits.until - datetime.now(UTC)).total_seconds())),
-        )
+        stopped = waits.why
     except Problem as problem:
         stopped = problem
     now = datetime.now(UTC)
     await settle_fetched(hub.writer, source, batch, found, now)
     limited = [one for one in found.values() if isinstance(one, ProviderLimited)]
-    if limited:
-        await client.rest(max(one.retry_after_seconds or 0 for one in limited) or None)
+    for said in {(one.code, one.retry_after_seconds): one for one in limited}.values():
+        await client.rest(said)
     # Those that fail alike wait together: a long outage must not make a job for each lead.
     alike: dict[tuple[str, str, int], tuple[Problem, list[RawEvent]]] = {}
     for event in batch:

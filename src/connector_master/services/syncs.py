@@ -13,6 +13,7 @@ from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import Grant
 from connector_master.connectors.pulling import Limits
+from connector_master.ingest.pacing import Paced
 from connector_master.ingest.source import Source
 from connector_master.ingest.sync import Pulled, pull
 from connector_master.model.problem import (
@@ -28,6 +29,7 @@ from connector_master.model.problem import (
 from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, paced, require_grant
 from connector_master.services.grants import using
 from connector_master.services.hub import Hub
+from connector_master.services.quotas import quota_of
 from connector_master.services.sources import settings_of, source_of
 from connector_master.storage import activity, connectors, jobs, syncs
 from connector_master.storage.connectors import ConnectorRow
@@ -41,6 +43,7 @@ _REFUSED_REST = timedelta(hours=6)
 """How long a connector whose credentials were refused rests: some providers say so when they are only being repaired."""
 _BROKEN_REST = timedelta(minutes=5)
 """How long a connector rests that can't even be read, such as one whose credentials are sealed with a missing key."""
+_DEEP_EVERY = timedelta(days=1)
 _FAILING_AFTER = 3
 _DUE_AT_ONCE = 50
 _OLDEST_MARGIN = timedelta(minutes=10)
@@ -188,11 +191,11 @@ async def run(hub: Hub, workspace: UUID, sync_id: UUID) -> None:
             await syncs.finish(connection, workspace, sync_id, token=token, status="cancelled")
             return
     try:
-        pulled = await _pull(hub, row, connector, sync, token)
+        pulled, client = await _pull(hub, row, connector, sync, token)
     except LostRun:
         log.info("sync_taken_over", sync_id=str(sync_id))
         return
-    await _settle(hub, row, connector, sync, token, pulled)
+    await _settle(hub, row, connector, sync, token, pulled, client)
 
 
 async def defer_run(connection: AsyncConnection, sync: Sync, at: datetime | None = None) -> None:
@@ -224,6 +227,7 @@ async def _queue_scheduled(
             await syncs.schedule(connection, row.workspace_id, row.id, now + interval_of(settings))
             return False
     from_at = await _since_mark(connection, row, limits_of(connector, credentials), now)
+    deep_at = await syncs.deep_at(connection, row.workspace_id, row.id)
     try:
         sync = await syncs.add(
             connection,
@@ -233,6 +237,7 @@ async def _queue_scheduled(
             trigger="reconciliation" if connector.reconciles else "scheduled",
             from_at=from_at,
             to_at=now,
+            is_deep=deep_at is None or now - deep_at >= _DEEP_EVERY,
         )
     except AlreadyActive:
         await syncs.schedule(connection, row.workspace_id, row.id, now + timedelta(minutes=1))
@@ -275,43 +280,56 @@ def _span(from_: datetime | None, to: datetime | None, limits: Limits, now: date
     return max(from_, oldest), to
 
 
-async def _pull(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID) -> Pulled:
+async def _pull(
+    hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID
+) -> tuple[Pulled, Paced | None]:
+    """Return how the run went, and the client that it called with, None where it came to no call."""
     try:
         async with hub.engine.connect() as connection:
             source = await source_of(connection, hub.keys, hub.apps, row)
             credentials = await open_credentials(connection, hub.keys, row, connector)
+            state = await syncs.state(connection, row.workspace_id, row.id)
     except Problem as problem:
-        return Pulled("failed", problem)
+        return Pulled("failed", problem), None
     assert isinstance(source, Source)
     client = paced(hub, connector, credentials)
     if connector.oauth is None:
-        return await pull(hub.writer, source, credentials, client, client.limits, sync, token)
+        return await pull(hub.writer, source, credentials, client, client.limits, sync, token, state=state), client
 
     async def use(grant: Grant) -> Pulled:
-        pulled = await pull(hub.writer, source, grant, client, client.limits, sync, token)
+        pulled = await pull(hub.writer, source, grant, client, client.limits, sync, token, state=state)
         if isinstance(pulled.problem, TokenRefused):
             raise pulled.problem
         return pulled
 
     try:
-        return await using(hub, row, connector, use)
+        return await using(hub, row, connector, use), client
     except Problem as problem:
-        return Pulled("failed", problem)
+        return Pulled("failed", problem), client
 
 
-async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync, token: UUID, pulled: Pulled) -> None:
+async def _settle(
+    hub: Hub,
+    row: ConnectorRow,
+    connector: Connector,
+    sync: Sync,
+    token: UUID,
+    pulled: Pulled,
+    client: Paced | None,
+) -> None:
     problem = pulled.problem
+    calls = client.calls if client is not None else 0
+    resumes_at = pulled.resumes_at if pulled.status == "running" else None
+    if sync.trigger == "backfill" and isinstance(problem, Transient) and sync.attempts <= len(_RETRIES):
+        # Nobody would start a backfill again at the right moment, so it goes on by itself.
+        resumes_at = pulled.resumes_at or datetime.now(UTC) + timedelta(seconds=_RETRIES[sync.attempts - 1])
     async with hub.engine.begin() as connection:
-        if pulled.status == "running":
-            assert pulled.resumes_at is not None
-            await syncs.wait(connection, sync, token, pulled.resumes_at)
-            await defer_run(connection, sync, pulled.resumes_at)
-            return
-        if sync.trigger == "backfill" and isinstance(problem, Transient) and sync.attempts <= len(_RETRIES):
-            # Nobody would start a backfill again at the right moment, so it goes on by itself.
-            at = pulled.resumes_at or datetime.now(UTC) + timedelta(seconds=_RETRIES[sync.attempts - 1])
-            await syncs.wait(connection, sync, token, at)
-            await defer_run(connection, sync, at)
+        if resumes_at is not None:
+            assert problem is not None
+            await syncs.wait(
+                connection, sync, token, resumes_at, calls=calls, code=problem.code, message=problem.detail
+            )
+            await defer_run(connection, sync, resumes_at)
             return
         ended = await syncs.finish(
             connection,
@@ -319,22 +337,41 @@ async def _settle(hub: Hub, row: ConnectorRow, connector: Connector, sync: Sync,
             sync.id,
             token=token,
             status=pulled.status,
+            calls=calls,
             code=problem.code if problem else None,
             message=problem.detail if problem else None,
         )
         if ended is None:
             return
         _, failures = await syncs.mark(connection, row.workspace_id, row.id)
-        await _note_end(connection, row, connector, pulled, failures)
+        spread = await _spread(connection, row, ended, client)
+        await _note_end(connection, row, connector, pulled, failures, spread)
         await _log_end(connection, row, ended, problem)
 
 
+async def _spread(connection: AsyncConnection, row: ConnectorRow, ended: Sync, client: Paced | None) -> timedelta:
+    """Note what the run has cost, and return how long the next one has to be away for the day's calls to last."""
+    if ended.is_deep and ended.status == "succeeded":
+        await syncs.note_deep(connection, row.workspace_id, row.id)
+    if client is None or client.key is None or client.limits.units_per_day is None:
+        return timedelta(0)
+    if ended.moves_mark and not ended.is_deep:
+        await syncs.note_costs(connection, row.workspace_id, row.id, key=client.key, calls=ended.calls)
+    quota = await quota_of(connection, client.key, client.limits, datetime.now(UTC))
+    return quota.spread if quota is not None else timedelta(0)
+
+
 async def _note_end(
-    connection: AsyncConnection, row: ConnectorRow, connector: Connector, pulled: Pulled, failures: int
+    connection: AsyncConnection,
+    row: ConnectorRow,
+    connector: Connector,
+    pulled: Pulled,
+    failures: int,
+    spread: timedelta,
 ) -> None:
     settings = settings_of(connector, row.settings)
     problem = pulled.problem
-    rest = interval_of(settings)
+    rest = max(interval_of(settings), spread)
     status = row.status if row.status != "paused" else "active"
     if problem is None:
         status = "active"

@@ -14,7 +14,7 @@ from connector_master.connectors import registry
 from connector_master.connectors.connector import Check, Connector
 from connector_master.connectors.oauth import Grant
 from connector_master.ingest.intake import encode
-from connector_master.ingest.sync import MustWait
+from connector_master.ingest.pacing import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
 from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem, ProviderLimited
@@ -129,7 +129,7 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
         return Check(row.status == "active" and row.last_sync_at is not None, message, {"nextCallAt": at})
     except Problem as problem:
         if isinstance(problem, ProviderLimited):
-            await client.rest(problem.retry_after_seconds)
+            await client.rest(problem)
         return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
 
 

@@ -11,6 +11,7 @@ _CLAIM = text("""
     RETURNING key
 """)
 _WAIT = text("SELECT next_call_at FROM provider_paces WHERE key = :key")
+_RESTING = text("SELECT next_call_at FROM provider_paces WHERE key = :key AND next_call_at > clock_timestamp()")
 _REST = text("""
     INSERT INTO provider_paces AS known (key, next_call_at) VALUES (:key, clock_timestamp() + :rest)
     ON CONFLICT (key) DO UPDATE SET next_call_at = greatest(known.next_call_at, excluded.next_call_at)
@@ -26,6 +27,11 @@ async def claim(connection: AsyncConnection, key: str, rest: timedelta) -> datet
         return None
     until: datetime = (await connection.execute(_WAIT, {"key": key})).scalar_one()
     return until
+
+
+async def resting_until(connection: AsyncConnection, key: str) -> datetime | None:
+    """Return until when a key rests, None when it may be used now."""
+    return (await connection.execute(_RESTING, {"key": key})).scalar_one_or_none()
 
 
 async def finish(connection: AsyncConnection, key: str, rest: timedelta) -> None:

@@ -6,18 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector_master.storage import batch
+from connector_master.model.json import Json
+from connector_master.storage import following
 from connector_master.storage.batch import EventRow, Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One pull run. Everything before `read_until` is stored; `resumes_at` is set while it waits for the provider."""
+    """One pull run. Everything before `read_until` is stored; `resumes_at` is set while it waits for the provider.
+
+    `error_code` and `error_message` say why it failed, or why it waits. `calls` is how often it asked the provider.
+    """
 
     workspace_id: UUID
     id: UUID
@@ -40,6 +45,13 @@ class Sync:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    is_deep: bool
+    calls: int
+
+    @property
+    def moves_mark(self) -> bool:
+        """Whether the connector counts as read up to where the run has come; a backfill reads beside the present."""
+        return self.trigger != "backfill"
 
 
 class AlreadyActive(Exception):
@@ -52,11 +64,11 @@ class LostRun(Exception):
 
 _COLUMNS = """workspace_id, id, connector_id, status, trigger, from_at, to_at, read_until, received, created, duplicates,
               ignored, failed, repeated, attempts, resumes_at, error_code, error_message, created_at,
-              started_at, finished_at"""
+              started_at, finished_at, is_deep, calls"""
 
 _ADD = text(f"""
-    INSERT INTO syncs (workspace_id, id, connector_id, status, trigger, from_at, to_at, created_at)
-    VALUES (:workspace, :id, :connector, 'queued', :trigger, :from_at, :to_at, now())
+    INSERT INTO syncs (workspace_id, id, connector_id, status, trigger, from_at, to_at, is_deep, created_at)
+    VALUES (:workspace, :id, :connector, 'queued', :trigger, :from_at, :to_at, :is_deep, now())
     RETURNING {_COLUMNS}
 """)
 
@@ -70,6 +82,7 @@ async def add(
     trigger: str,
     from_at: datetime,
     to_at: datetime,
+    is_deep: bool = False,
 ) -> Sync:
     """Queue a run. Raises AlreadyActive, leaving the transaction usable, when the connector has one."""
     values = {
@@ -79,6 +92,7 @@ async def add(
         "trigger": trigger,
         "from_at": from_at,
         "to_at": to_at,
+        "is_deep": is_deep,
     }
     try:
         async with connection.begin_nested():
@@ -114,7 +128,7 @@ async def page(
 
 _BEGIN = text(f"""
     UPDATE syncs SET status = 'running', run_token = :token, started_at = coalesce(started_at, now()), resumes_at = NULL,
-                     attempts = attempts + 1
+                     error_code = NULL, error_message = NULL, attempts = attempts + 1
      WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
     RETURNING {_COLUMNS}
 """)
@@ -135,7 +149,8 @@ _PROGRESS = """
     RETURNING id
 """
 _MARK = """
-    UPDATE connectors SET synced_until = greatest(synced_until, %(read_until)s)
+    UPDATE connectors SET synced_until = greatest(synced_until, %(read_until)s),
+                          sync_state = coalesce(%(state)s::jsonb, sync_state)
      WHERE workspace_id = %(workspace)s AND id = %(connector)s
 """
 
@@ -147,15 +162,15 @@ async def commit_page(
     rows: Sequence[EventRow],
     read_until: datetime,
     *,
-    moves_mark: bool,
+    state: Json = None,
 ) -> None:
-    """Store a page and move the run (and the connector's mark) in one commit.
+    """Store a page and move the run in one commit, and with it the connector's mark and state where the run moves them.
 
     Raises LostRun with nothing stored when the run was cancelled, or another worker runs it now; psycopg.DataError for a
     row that can't be stored.
     """
     async with connection.transaction():
-        stored = await batch.store(connection, rows) if rows else []
+        stored = await following.store(connection, rows) if rows else []
         counts = {
             "received": len(stored),
             "created": _count(stored, "created"),
@@ -168,10 +183,14 @@ async def commit_page(
         row = await (await connection.execute(_PROGRESS, values | counts)).fetchone()
         if row is None:
             raise LostRun
-        if moves_mark:
-            await connection.execute(
-                _MARK, {"workspace": sync.workspace_id, "connector": sync.connector_id, "read_until": read_until}
-            )
+        if sync.moves_mark:
+            values = {
+                "workspace": sync.workspace_id,
+                "connector": sync.connector_id,
+                "read_until": read_until,
+                "state": None if state is None else orjson.dumps(state).decode(),
+            }
+            await connection.execute(_MARK, values)
 
 
 def _count(stored: Sequence[Stored], status: str) -> int:
@@ -179,18 +198,30 @@ def _count(stored: Sequence[Stored], status: str) -> int:
 
 
 _WAIT = text("""
-    UPDATE syncs SET resumes_at = :until WHERE workspace_id = :workspace AND id = :id AND run_token = :token
+    UPDATE syncs SET resumes_at = :until, error_code = :code, error_message = :message, calls = calls + :calls
+     WHERE workspace_id = :workspace AND id = :id AND run_token = :token
 """)
 
 
-async def wait(connection: AsyncConnection, sync: Sync, token: UUID, until: datetime) -> None:
-    """Note that a run waits for its provider."""
-    values = {"workspace": sync.workspace_id, "id": sync.id, "token": token, "until": until}
+async def wait(
+    connection: AsyncConnection, sync: Sync, token: UUID, until: datetime, *, calls: int, code: str, message: str
+) -> None:
+    """Note that a run waits, and why; `calls` were made meanwhile."""
+    values = {
+        "workspace": sync.workspace_id,
+        "id": sync.id,
+        "token": token,
+        "until": until,
+        "calls": calls,
+        "code": code,
+        "message": message,
+    }
     await connection.execute(_WAIT, values)
 
 
 _FINISH = text(f"""
-    UPDATE syncs SET status = :status, error_code = :code, error_message = :message, finished_at = now(), resumes_at = NULL
+    UPDATE syncs SET status = :status, error_code = :code, error_message = :message, finished_at = now(),
+                     resumes_at = NULL, calls = calls + :calls
      WHERE workspace_id = :workspace AND id = :id AND status IN ('queued', 'running')
        AND (CAST(:token AS uuid) IS NULL OR run_token = :token)
     RETURNING {_COLUMNS}
@@ -204,15 +235,17 @@ async def finish(
     *,
     token: UUID | None,
     status: str,
+    calls: int = 0,
     code: str | None = None,
     message: str | None = None,
 ) -> Sync | None:
-    """End a run; None when it had ended, or another worker runs it."""
+    """End a run, `calls` having been made last; None when it had ended, or another worker runs it."""
     values = {
         "workspace": workspace,
         "id": id_,
         "token": token,
         "status": status,
+        "calls": calls,
         "code": code,
         "message": message,
     }
@@ -221,7 +254,7 @@ async def finish(
 
 
 _CANCEL_OF = text("""
-    UPDATE syncs SET status = 'cancelled', finished_at = now(), resumes_at = NULL
+    UPDATE syncs SET status = 'cancelled', finished_at = now(), resumes_at = NULL, error_code = NULL, error_message = NULL
      WHERE workspace_id = :workspace AND connector_id = :connector AND status IN ('queued', 'running')
 """)
 
@@ -270,6 +303,48 @@ async def note_end(
     """Note on the connector how its run ended, and let the next one come after `rest`."""
     values = {"workspace": workspace, "id": connector_id, "is_ok": is_ok, "status": status, "rest": rest}
     await connection.execute(_ENDED, values)
+
+
+_COSTS = text("""
+    UPDATE connectors SET pace_key = :key, calls_per_run = :calls WHERE workspace_id = :workspace AND id = :id
+""")
+
+
+async def note_costs(connection: AsyncConnection, workspace: UUID, connector_id: UUID, *, key: str, calls: int) -> None:
+    """Note what an ordinary run of a connector costs of the daily calls that its key has."""
+    values = {"workspace": workspace, "id": connector_id, "key": key, "calls": calls}
+    await connection.execute(_COSTS, values)
+
+
+_DEEP = text("UPDATE connectors SET deep_at = now() WHERE workspace_id = :workspace AND id = :id")
+_STATE = text("SELECT sync_state, deep_at FROM connectors WHERE workspace_id = :workspace AND id = :id")
+_FORGET_STATE = text("""
+    UPDATE connectors SET sync_state = NULL, deep_at = NULL WHERE workspace_id = :workspace AND id = :id
+""")
+
+
+async def note_deep(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> None:
+    """Note that a deep run of a connector has just succeeded."""
+    await connection.execute(_DEEP, {"workspace": workspace, "id": connector_id})
+
+
+async def deep_at(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> datetime | None:
+    """Return when a deep run of a connector last succeeded, None where none has."""
+    found: datetime | None = (
+        (await connection.execute(_STATE, {"workspace": workspace, "id": connector_id})).one().deep_at
+    )
+    return found
+
+
+async def state(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> Json:
+    """Return what a connector's last page left for its next pull, None where nothing is left."""
+    found: Json = (await connection.execute(_STATE, {"workspace": workspace, "id": connector_id})).one().sync_state
+    return found
+
+
+async def forget_state(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> None:
+    """Forget what a connector's pages left: the next deep run is due at once."""
+    await connection.execute(_FORGET_STATE, {"workspace": workspace, "id": connector_id})
 
 
 _MARKS = text("""

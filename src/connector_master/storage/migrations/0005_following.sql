@@ -27,3 +27,11 @@ CREATE TABLE sign_in_failures (
 ALTER TABLE users ADD COLUMN language text;
 ALTER TABLE users ADD COLUMN time_zone text;
 ALTER TABLE users ADD COLUMN theme text;
+
+-- Pulls: when one was last deep, and what a run costs of the daily calls that connectors of one key share.
+ALTER TABLE connectors ADD COLUMN deep_at timestamptz;
+ALTER TABLE connectors ADD COLUMN pace_key text;
+ALTER TABLE connectors ADD COLUMN calls_per_run integer;
+CREATE INDEX connectors_pace ON connectors (pace_key) WHERE pace_key IS NOT NULL;
+ALTER TABLE syncs ADD COLUMN is_deep boolean NOT NULL DEFAULT false;
+ALTER TABLE syncs ADD COLUMN calls integer NOT NULL DEFAULT 0;
