@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -20,12 +20,12 @@ from connector_master.ingest.source import Source
 from connector_master.ingest.writer import Writer
 from connector_master.model.event import EventStatus, Outcome, Record
 from connector_master.model.json import Json
-from connector_master.model.lead import LeadDraft
+from connector_master.model.lead import LEAD_FIELDS, LeadDraft
 from connector_master.model.problem import Permanent, Problem, StorageRefused, StorageUnavailable
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.normalize import clean_text
 from connector_master.pipeline.process import process
-from connector_master.storage import batch, jobs
+from connector_master.storage import following, jobs
 from connector_master.storage.batch import LEAD_TEXTS, Columns, EventRow, Stored
 from connector_master.storage.ids import new_id, time_of
 
@@ -110,7 +110,7 @@ class Intake:
     async def _write(self, items: Sequence[list[EventRow]]) -> Sequence[list[Stored] | BaseException]:
         rows = [row for item in items for row in item]
         try:
-            stored = await self._writer.write(batch.store, rows)
+            stored = await self._writer.write(following.store, rows)
         except _REFUSALS as error:
             if len(items) == 1 and len(rows) == 1:
                 return [await self._store_refused(rows[0], error)]
@@ -151,7 +151,7 @@ class Intake:
     async def _store_refused(self, row: EventRow, error: Exception) -> list[Stored] | BaseException:
         log.error("record_refused_by_storage", event_id=str(row.columns["id"]), error=type(error).__name__)
         try:
-            return await self._writer.write(batch.store, [refused_row(row)])
+            return await self._writer.write(following.store, [refused_row(row)])
         except _REFUSALS as again:
             return again
 
@@ -186,8 +186,7 @@ def lead_columns(source: Source, draft: LeadDraft, received_at: datetime) -> tup
 
 def settle(source: Source, record: Record, columns: Columns, received_at: datetime) -> int | None:
     """Put into `columns` what becomes of `record`: a lead, ignored, or failed with its problem; return the window."""
-    if record.external_id is not None:
-        columns["event_external_id"] = record.external_id
+    _identify(record, columns)
     if (reason := source.reason_to_ignore(record)) is not None:
         columns["status"] = EventStatus.IGNORED.value
         columns["code"] = reason
@@ -224,7 +223,7 @@ def prepare(
         owner = _owner(source, records[0], owners)
         columns = _arrived(owner, arrival)
         window = _settle_or_hold(owner, records[0], columns, arrival, None)
-        return [EventRow(columns, arrival.body, window_days=window)]
+        return [event_row(owner, records[0], columns, window, sent=arrival.body)]
     request_id = new_id()
     rows = []
     for position, record in enumerate(records):
@@ -237,8 +236,36 @@ def prepare(
             columns.pop("headers", None)
         window = _settle_or_hold(owner, record, columns, arrival, position)
         body = arrival.body if position == 0 else None
-        rows.append(EventRow(columns, encode(record.value), body, window))
+        rows.append(event_row(owner, record, columns, window, body=body))
     return rows
+
+
+def event_row(
+    source: Source,
+    record: Record,
+    columns: Columns,
+    window_days: int | None,
+    *,
+    sent: bytes | None = None,
+    body: bytes | None = None,
+) -> EventRow:
+    """Return the row of `record`, with what an event or lead from before is to heed of it.
+
+    `sent` is what came where that is not the record itself, as JSON; `body`, the request's where it held several.
+    """
+    if record.is_erased:
+        return EventRow(columns, b"", body, record=b"")
+    payload = encode(record.value) if sent is None else sent
+    row = EventRow(columns, payload, body, window_days)
+    if record.version or record.twin or record.stands_for or _completes(source, record):
+        makeshifts = {LEAD_FIELDS[field]: text for field, text in (record.stands_for or {}).items()}
+        return replace(row, record=payload if sent is None else encode(record.value), stands_for=makeshifts)
+    return row
+
+
+def _completes(source: Source, record: Record) -> bool:
+    """Return whether this could be the lead that an earlier push announced."""
+    return source.connector.resolve is not None and not record.is_announced
 
 
 def _owner(source: Source, record: Record, owners: Mapping[str, Source]) -> Source:
@@ -292,8 +319,7 @@ def _settle_or_hold(
     # What can't be a lead needs no processing, so a pause does not hold it.
     if source.is_paused and reason is None and not record.is_announced:
         columns["status"] = EventStatus.RECEIVED.value
-        if record.external_id is not None:
-            columns["event_external_id"] = record.external_id
+        _identify(record, columns)
     else:
         window = settle(source, record, columns, columns["received_at"])
     if reason == "unrouted":
@@ -306,6 +332,16 @@ def _settle_or_hold(
             "d", arrival.delivery_id if position is None else f"{arrival.delivery_id}#{position}"
         )
     return window
+
+
+def _identify(record: Record, columns: Columns) -> None:
+    """Put into `columns` what tells a record from others, and its texts from one another."""
+    if record.external_id is not None:
+        columns["event_external_id"] = record.external_id
+    if record.version is not None:
+        columns["version"] = record.version
+    if record.twin is not None:
+        columns["twin"] = record.twin
 
 
 def event_key(kind: str, text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import structlog
 
 from connector_master.connectors.connector import Resolve
 from connector_master.connectors.oauth import Grant
-from connector_master.ingest.intake import encode, fail, settle
+from connector_master.ingest.intake import event_row, fail, settle
 from connector_master.ingest.pacing import MustWait
 from connector_master.ingest.source import Source
 from connector_master.ingest.writer import Writer
@@ -100,12 +101,13 @@ def _row(source: Source, raw: RawEvent, record: Record, now: datetime) -> EventR
         "id": raw.event.id,
         "connector_id": raw.event.connector_id,
         "received_at": now,
+        "origin": raw.event.origin,
     }
     window = settle(source, record, columns, now)
     if window is not None:
         # The lead counts as made now, but its window reaches back from when the buyer asked.
         window += max(0, (now - raw.event.received_at).days)
-    return EventRow(columns, encode(record.value), window_days=window)
+    return replace(event_row(source, record, columns, window), arrived_at=raw.event.received_at)
 
 
 async def _write(writer: Writer, items: Sequence[Again]) -> None:

@@ -68,6 +68,8 @@ async def retry(
 def read_again(source: Source, raw: RawEvent, now: datetime) -> Read:
     """Return what becomes of an event under `source` as it is today. Pure."""
     columns = _columns(source, raw, now)
+    if raw.twin is not None:
+        columns["twin"] = raw.twin
     try:
         record, *others = _records(source, raw) or [Record(None, ignored="no_records")]
     except Permanent as problem:
@@ -82,7 +84,12 @@ def read_again(source: Source, raw: RawEvent, now: datetime) -> Read:
     if "deduplication_key" in columns and external_id is not None:
         key = event_key("x", external_id)
     return Read(
-        raw, Again(EventRow(columns, b"", window_days=window), None if key == raw.idempotency_key else key), others
+        raw,
+        Again(
+            EventRow(columns, b"", window_days=window, arrived_at=raw.event.received_at),
+            None if key == raw.idempotency_key else key,
+        ),
+        others,
     )
 
 
@@ -92,6 +99,7 @@ def _columns(source: Source, raw: RawEvent, now: datetime) -> Columns:
         "id": raw.event.id,
         "connector_id": raw.event.connector_id,
         "received_at": now,
+        "origin": raw.event.origin,
     }
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from connector_master.connectors.connector import Connector, Secrets
 from connector_master.connectors.forms import LeadSettings
-from connector_master.model.event import Record
+from connector_master.model.event import ERASED, Record
 from connector_master.pipeline.mapping import CompiledMapping
 from connector_master.pipeline.process import Profile
 
@@ -50,10 +50,10 @@ class Source:
             object.__setattr__(self, "_lasting", self._live(datetime.now(UTC)))
 
     def reason_to_ignore(self, record: Record) -> str | None:
-        """Return why `record` can't be a lead here: it is none by itself, or it came to an account that is not ours."""
+        """Return why `record` can't be a lead here: it is none (any more), or it came to an account that is not ours."""
         if record.ignored is None and not self.takes(record.account):
             return "unrouted"
-        return record.ignored
+        return ERASED if record.is_erased else record.ignored
 
     def takes(self, account: str | None) -> bool:
         """Return whether records of `account` are this connector's; those that name none are."""

@@ -20,6 +20,10 @@ class EventStatus(StrEnum):
     DEAD = "dead"
 
 
+ERASED = "erased"
+"""The reason of an event whose author took back what it held."""
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """One request as it came to a public door, before anything is believed.

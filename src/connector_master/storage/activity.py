@@ -38,6 +38,7 @@ class SomeActor:
 
 
 SYSTEM = SomeActor("system")
+STRANGER = SomeActor("stranger")
 
 _WRITE = text("""
     INSERT INTO activity (workspace_id, id, at, connector_id, kind, level, message, actor_kind, actor_id, actor_name, ip,
@@ -83,24 +84,33 @@ async def write(
     )
 
 
-_REFUSALS = """
-    INSERT INTO activity (workspace_id, id, at, connector_id, kind, level, message, actor_kind, ip, data)
-    SELECT r.workspace_id, r.id, r.at, r.connector_id, r.kind, 'warning', r.message, 'stranger', r.ip, r.data
+_WRITE_MANY = """
+    INSERT INTO activity (workspace_id, id, at, connector_id, kind, level, message, actor_kind, ip, event_id, lead_id, data)
+    SELECT r.workspace_id, r.id, r.at, r.connector_id, r.kind, 'warning', r.message, r.actor_kind, r.ip, r.event_id, r.lead_id,
+           r.data
       FROM json_to_recordset(%(rows)s::json)
-           AS r (workspace_id uuid, id uuid, at timestamptz, connector_id uuid, kind text, message text, ip text, data jsonb)
+           AS r (workspace_id uuid, id uuid, at timestamptz, connector_id uuid, kind text, message text, actor_kind text,
+                 ip text, event_id uuid, lead_id uuid, data jsonb)
 """
 
 
-async def write_refusals(connection: "psycopg.AsyncConnection[Any]", rows: Sequence[dict[str, Any]]) -> None:
-    """Add lines about strangers who were turned away at the door, many in one statement.
+async def write_warnings(
+    connection: "psycopg.AsyncConnection[Any]", rows: Sequence[dict[str, Any]], actor: Actor = SYSTEM
+) -> None:
+    """Add warnings, many in one statement.
 
-    Each row holds workspace_id, connector_id, kind, message, ip and data; `connection` is in autocommit mode.
+    Each row holds workspace_id, connector_id, kind and message, and any of ip, event_id, lead_id and data.
     """
     made = []
     for row in rows:
         id_ = new_id()
-        made.append(row | {"id": id_, "at": time_of(id_)})
-    await connection.execute(_REFUSALS, {"rows": orjson.dumps(made).decode()})
+        made.append(row | {"id": id_, "at": time_of(id_), "actor_kind": actor.kind})
+    await connection.execute(_WRITE_MANY, {"rows": orjson.dumps(made).decode()})
+
+
+async def write_refusals(connection: "psycopg.AsyncConnection[Any]", rows: Sequence[dict[str, Any]]) -> None:
+    """Add warnings about strangers who were turned away at the door. `connection` is in autocommit mode."""
+    await write_warnings(connection, rows, STRANGER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ line. Idempotency keys decide which rows are fresh; fresh rows are folded by ded
 PostgreSQL will not update a row twice in one ON CONFLICT; the unique index decides what is a duplicate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
@@ -15,7 +15,12 @@ import orjson
 import psycopg
 from psycopg.rows import tuple_row
 
+from connector_master.model.event import EventStatus
+
 Columns = dict[str, Any]
+
+OPEN = (EventStatus.FAILED, EventStatus.DEAD, EventStatus.RECEIVED)
+"""Statuses of what may still become something else."""
 
 LEAD_TEXTS = (
     "phone_number",
@@ -41,13 +46,20 @@ class EventRow:
     """One event to be stored.
 
     `columns` holds what `_COLUMNS` names, absent where empty. With a `deduplication_key` it becomes or touches a lead
-    (`lead_id` is the id of a new one); without, its `status` stands. `window_days` frees a key whose lead is older.
+    (`lead_id` is the id of a new one); without, its `status` stands, and `lead_id` if there is one. `window_days` frees a
+    key whose lead is older.
+
+    `record` is there where what came before is to heed this row (following.py): the record itself, as JSON. `stands_for`
+    has, by column, makeshifts that this row's texts replace. `arrived_at` is when an event came that is settled again.
     """
 
     columns: Columns
     payload: bytes
     body: bytes | None = None
     window_days: int | None = None
+    record: bytes | None = None
+    stands_for: Mapping[str, str] | None = None
+    arrived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,8 @@ _COLUMNS = """
     n int4, workspace_id uuid, id uuid, connector_id uuid, origin text, status text, lead_id uuid, deduplication_key text,
     code text, detail text, event_external_id text, idempotency_key text, received_at timestamptz, enquired_at timestamptz,
     request_id uuid, position int4, content_type text, headers json, ip text, warnings json, attributes jsonb,
-    account text, is_announced boolean, resolve_at timestamptz, payload_at int4, payload_size int4, body_at int4, body_size int4
+    account text, is_announced boolean, resolve_at timestamptz, version text, twin text, payload_at int4, payload_size int4,
+    body_at int4, body_size int4
 """ + "".join(f", {name} text" for name in LEAD_TEXTS)
 
 _ARRIVED = f"""
@@ -116,6 +129,7 @@ def _upserted(source: str) -> str:
 
 
 _STATUS = "CASE WHEN u.id IS NULL THEN t.status WHEN u.id = t.lead_id THEN 'created' ELSE 'duplicate' END"
+_LEAD = "coalesce(u.id, t.lead_id)"
 
 
 def _store(source: str) -> str:
@@ -136,15 +150,15 @@ def _store(source: str) -> str:
     stored AS (
         INSERT INTO events (workspace_id, id, connector_id, origin, status, lead_id, code, detail, external_id, idempotency_key,
                             received_at, processed_at, enquired_at, request_id, position, content_type, payload, body,
-                            headers, ip, warnings, account, is_announced, resolve_at)
-        SELECT t.workspace_id, t.id, t.connector_id, t.origin, {_STATUS}, u.id, t.code, t.detail, t.event_external_id,
+                            headers, ip, warnings, account, is_announced, resolve_at, version, twin)
+        SELECT t.workspace_id, t.id, t.connector_id, t.origin, {_STATUS}, {_LEAD}, t.code, t.detail, t.event_external_id,
                t.idempotency_key, t.received_at, CASE WHEN t.status <> 'received' THEN clock_timestamp() END, t.enquired_at,
                t.request_id, t.position, t.content_type, substring(%(content)s::bytea FROM t.payload_at FOR t.payload_size),
                CASE WHEN t.body_size IS NOT NULL THEN substring(%(content)s::bytea FROM t.body_at FOR t.body_size) END,
-               t.headers, t.ip, t.warnings, t.account, coalesce(t.is_announced, false), t.resolve_at
+               t.headers, t.ip, t.warnings, t.account, coalesce(t.is_announced, false), t.resolve_at, t.version, t.twin
           FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
     )
-    SELECT t.n, {_STATUS}, u.id
+    SELECT t.n, {_STATUS}, {_LEAD}
       FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
     """
 
@@ -174,23 +188,25 @@ _AGAIN = f"""
         SELECT a.* FROM arrived a
           JOIN (SELECT e.workspace_id, e.id FROM events e
                   JOIN arrived ON arrived.workspace_id = e.workspace_id AND arrived.id = e.id
-                 WHERE e.status IN ('received', 'failed', 'dead') ORDER BY e.id FOR UPDATE OF e) AS open
+                 WHERE e.status = ANY(%(statuses)s) ORDER BY e.id FOR UPDATE OF e) AS open
             ON open.workspace_id = a.workspace_id AND open.id = a.id
     ),
     {_upserted(_FOLDED)},
     settled AS (
-        UPDATE events SET status = {_STATUS}, lead_id = u.id, code = t.code, detail = t.detail, warnings = t.warnings,
+        UPDATE events SET status = {_STATUS}, lead_id = {_LEAD}, code = t.code, detail = t.detail, warnings = t.warnings,
                           enquired_at = coalesce(t.enquired_at, events.enquired_at),
                           processed_at = CASE WHEN t.status <> 'received' THEN clock_timestamp() END,
                           resolve_at = t.resolve_at,
                           resolved = CASE WHEN t.payload_size > 0
                                           THEN substring(%(content)s::bytea FROM t.payload_at FOR t.payload_size)
                                           ELSE events.resolved END,
-                          external_id = coalesce(events.external_id, t.event_external_id), attempts = events.attempts + 1
+                          external_id = coalesce(events.external_id, t.event_external_id),
+                          version = coalesce(t.version, events.version), twin = coalesce(t.twin, events.twin),
+                          attempts = events.attempts + 1
           FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
          WHERE events.workspace_id = t.workspace_id AND events.id = t.id
     )
-    SELECT t.n, {_STATUS}, u.id
+    SELECT t.n, {_STATUS}, {_LEAD}
       FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
 """
 
@@ -235,9 +251,9 @@ async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRo
     if windowed:
         async with connection.transaction():
             await connection.execute(_RELEASE, {"rows": _releases(windowed)})
-            found = await _run(connection, statement, values)
+            found = await run(connection, statement, values)
     else:
-        found = await _run(connection, statement, values)
+        found = await run(connection, statement, values)
     results: list[Stored | None] = [None] * len(rows)
     for n, status, lead_id in found:
         columns = rows[n].columns
@@ -245,25 +261,31 @@ async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRo
     missing = [rows[n].columns for n, result in enumerate(results) if result is None]
     if missing:
         wanted = [{name: columns[name] for name in _REPEATED_COLUMNS} for columns in missing]
-        for n, status, event_id, lead_id, code, detail in await _run(
+        for n, status, event_id, lead_id, code, detail in await run(
             connection, _REPEATED, {"rows": orjson.dumps(wanted).decode()}
         ):
             results[n] = Stored(status, event_id, lead_id, repeated=True, code=code, detail=detail)
     return cast("list[Stored]", results)
 
 
-async def store_again(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[Stored | None]:
-    """Settle events that are stored already (received, failed or dead ones); None for one that had been settled meanwhile.
+async def store_again(
+    connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow], statuses: Sequence[str] = OPEN
+) -> list[Stored | None]:
+    """Settle events that are stored already and have one of `statuses`; None for one that had been settled meanwhile.
 
-    A row's payload is the record that was fetched for an announcement; empty where nothing was.
+    A row's payload is the record that was fetched for an announcement, or came later; empty where nothing did.
     """
     document = _document(rows)
     windowed = [row for row in rows if row.window_days and "deduplication_key" in row.columns]
     async with connection.transaction():
         if windowed:
             await connection.execute(_RELEASE, {"rows": _releases(windowed)})
-        values = {"rows": orjson.dumps(document.rows).decode(), "content": b"".join(document.content)}
-        found = await _run(connection, _AGAIN, values)
+        values = {
+            "rows": orjson.dumps(document.rows).decode(),
+            "content": b"".join(document.content),
+            "statuses": list(statuses),
+        }
+        found = await run(connection, _AGAIN, values)
     results: list[Stored | None] = [None] * len(rows)
     for n, status, lead_id in found:
         columns = rows[n].columns
@@ -287,9 +309,10 @@ def _releases(rows: Sequence[EventRow]) -> str:
     ).decode()
 
 
-async def _run(
-    connection: psycopg.AsyncConnection[Any], statement: LiteralString, values: dict[str, Any]
+async def run(
+    connection: psycopg.AsyncConnection[Any], statement: LiteralString, values: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
+    """Run a statement and return its rows."""
     async with connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         await cursor.execute(statement, values)
         return await cursor.fetchall()

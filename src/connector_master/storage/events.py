@@ -17,12 +17,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.model.event import EventStatus
-from connector_master.storage import batch, jobs
+from connector_master.storage import following, jobs
+from connector_master.storage.batch import OPEN as OPEN
 from connector_master.storage.batch import EventRow, Stored
 from connector_master.storage.ids import first_id_at
-
-OPEN = (EventStatus.FAILED, EventStatus.DEAD, EventStatus.RECEIVED)
-"""What may still become something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +58,16 @@ class RawEvent:
     resolved: bytes | None = None
     """The lead that was fetched, where the payload only named it."""
     is_announced: bool = False
+    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """An event as a lead's timeline shows it: nothing of what was sent, nor from where."""
+    """An event as a lead's timeline shows it: nothing of what was sent, nor from where. `reason` is what else is to be said."""
 
     id: UUID
     status: EventStatus
+    reason: str | None
     connector_id: UUID
     connector_name: str | None
     connector_type: str | None
@@ -94,7 +94,7 @@ class EventFilter:
 _COLUMNS = """e.id, e.connector_id, e.status, e.code, e.detail, e.lead_id, e.origin, e.external_id, e.received_at,
               e.processed_at, e.enquired_at, e.attempts, e.request_id, e.position, e.content_type, e.ip,
               coalesce(e.warnings, '[]') AS warnings"""
-RAW_COLUMNS = f"{_COLUMNS}, e.payload, e.body, e.headers, e.idempotency_key, e.resolved, e.is_announced"
+RAW_COLUMNS = f"{_COLUMNS}, e.payload, e.body, e.headers, e.idempotency_key, e.resolved, e.is_announced, e.twin"
 
 _TEXT = """(strpos(lower(concat_ws(' ', e.external_id, e.code, e.detail, e.ip)), lower(:q)) > 0
         OR position(CAST(:q_bytes AS bytea) IN e.payload) > 0)"""
@@ -132,8 +132,8 @@ async def get_raw(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Ra
 
 
 _OF_LEAD = text("""
-    SELECT e.id, e.status, e.connector_id, c.name AS connector_name, c.type AS connector_type, e.origin, e.external_id,
-           e.received_at, e.enquired_at
+    SELECT e.id, e.status, e.code AS reason, e.connector_id, c.name AS connector_name, c.type AS connector_type, e.origin,
+           e.external_id, e.received_at, e.enquired_at
       FROM events e LEFT JOIN connectors c ON c.workspace_id = e.workspace_id AND c.id = e.connector_id
      WHERE e.workspace_id = :workspace AND e.lead_id = :lead ORDER BY e.id DESC LIMIT :limit
 """)
@@ -242,6 +242,7 @@ def raw_event(row: Any) -> RawEvent:
     rest = dict(row)
     payload, body, headers = rest.pop("payload"), rest.pop("body"), rest.pop("headers")
     key, resolved, is_announced = rest.pop("idempotency_key"), rest.pop("resolved"), rest.pop("is_announced")
+    twin = rest.pop("twin")
     return RawEvent(
         _event(rest),
         bytes(payload),
@@ -250,6 +251,7 @@ def raw_event(row: Any) -> RawEvent:
         key,
         None if resolved is None else bytes(resolved),
         is_announced,
+        twin,
     )
 
 
@@ -293,7 +295,7 @@ async def settle_again(
         for n, owner in await _claim(connection, items):
             if owner != rows[n].columns["id"]:
                 rows[n] = _repeated(rows[n], owner)
-        results = await batch.store_again(connection, rows)
+        results = await following.store_again(connection, rows)
         if job_id is not None:
             failed = sum(one is not None and one.status == EventStatus.FAILED for one in results)
             workspace = rows[0].columns["workspace_id"]
