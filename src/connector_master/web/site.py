@@ -159,7 +159,7 @@ async def _answer(visit: Visit, page: Page | None) -> Response:
         raise NotFound("There is no such page.", remedy="Check the address, or begin at the overview.")
     await _admit(visit, page)
     if page.method == "POST":
-        await _read_form(visit)
+        await _read_form(visit, needs_proof=page.who is not Everybody.STRANGERS)
     return await page.handler(visit)
 
 
@@ -195,7 +195,7 @@ class _PasswordFirst(Forbidden):
     """Whoever was given a password has to make one of their own before anything else."""
 
 
-async def _read_form(visit: Visit) -> None:
+async def _read_form(visit: Visit, *, needs_proof: bool) -> None:
     request = visit.request
     if not comes_from_us(request.headers, visit.hub.address):
         raise Forbidden("This form was sent from another site.", remedy="Open the page here and send it again.")
@@ -206,8 +206,10 @@ async def _read_form(visit: Visit) -> None:
             raise error.__cause__ from None
         raise InvalidBody("The form can't be read.", remedy="Open the page again and send it once more.") from error
     given = request.headers.get("x-csrf-token") or visit.form.get("csrf")
-    # Who is not signed in has no session to act in, and so nothing that another site could misuse.
-    if visit.visitor is not None and not (isinstance(given, str) and is_proof(given, visit.visitor.token)):
+    # Strangers' forms act in no session, so there is nothing in them that another site could misuse.
+    if not needs_proof or visit.visitor is None:
+        return
+    if not (isinstance(given, str) and is_proof(given, visit.visitor.token)):
         raise Forbidden("This form is out of date.", remedy="Open the page again and send it once more.")
 
 
