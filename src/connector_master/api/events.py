@@ -26,6 +26,7 @@ Seer = Annotated[Caller, allow(Permission.EVENTS_SEE)]
 Retrier = Annotated[Caller, allow(Permission.EVENTS_RETRY)]
 
 _FAILED = (EventStatus.FAILED, EventStatus.DEAD)
+_SETTLED = (EventStatus.CREATED, EventStatus.DUPLICATE, EventStatus.IGNORED)
 
 
 class WarningView(View):
@@ -37,7 +38,10 @@ class WarningView(View):
 
 
 class EventView(View):
-    """What arrived and what became of it. `code`, `detail` and `remedy` are a failed one's, `reason` an ignored one's."""
+    """What arrived and what became of it. `code`, `detail` and `remedy` are a failed one's.
+
+    `reason` says why one was ignored, and of one with a lead what else is to be said: `twin`, `edited` or `erased`.
+    """
 
     id: UUID
     connector_id: UUID
@@ -75,6 +79,9 @@ class EventWithPayload(EventView):
     decoded: JsonValue = Field(description="What the payload was read as; null where it can't be read.")
     body: str | None = Field(description="The whole body, where this is the first record of a list.")
     body_encoding: Literal["text", "base64"] | None
+    resolved: JsonValue = Field(
+        description="The record that was fetched where the payload only named it, or its latest text; null without either."
+    )
 
     @classmethod
     def shown(cls, seen: Seen) -> Self:
@@ -91,6 +98,7 @@ class EventWithPayload(EventView):
             decoded=_encodable(seen.decoded),
             body=body,
             body_encoding=body_encoding,
+            resolved=_encodable(seen.resolved),
         )
 
 
@@ -175,7 +183,7 @@ async def retry_event(caller: Retrier, hub: HubDependency, event_id: UUID) -> Ev
 
 
 def _fields(event: Event) -> dict[str, Any]:
-    is_failed, is_ignored = event.status in _FAILED, event.status is EventStatus.IGNORED
+    is_failed, is_settled = event.status in _FAILED, event.status in _SETTLED
     kind = kind_of(event.code) if is_failed else None
     return {
         "id": event.id,
@@ -184,7 +192,7 @@ def _fields(event: Event) -> dict[str, Any]:
         "code": event.code if is_failed else None,
         "detail": event.detail,
         "remedy": kind.remedy if kind else None,
-        "reason": event.code if is_ignored else None,
+        "reason": event.code if is_settled else None,
         "lead_id": event.lead_id,
         "origin": event.origin,
         "received_at": event.received_at,

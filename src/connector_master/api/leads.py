@@ -63,6 +63,7 @@ class TouchView(View):
 
     event_id: UUID
     status: EventStatus
+    reason: str | None = Field(description="What else is to be said of it: `twin`, `edited` or `erased`.")
     connector_id: UUID
     connector_name: str | None
     connector_type: str | None
@@ -77,6 +78,7 @@ class TouchView(View):
         return cls(
             event_id=touch.id,
             status=touch.status,
+            reason=touch.reason,
             connector_id=touch.connector_id,
             connector_name=touch.connector_name,
             connector_type=touch.connector_type,

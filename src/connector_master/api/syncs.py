@@ -48,7 +48,8 @@ class SyncFault(View):
 class SyncView(View):
     """One run. `repeated` records had come before; `readUntil` says how far it is, `resumesAt` until when it waits.
 
-    `calls` is how often the provider was asked.
+    `calls` is how often the provider was asked. `recovered` leads should have been pushed and were not: a scheduled run of a
+    source that pushes as well found them.
     """
 
     id: UUID
@@ -68,6 +69,7 @@ class SyncView(View):
     ignored: int
     failed: int
     repeated: int
+    recovered: int
     calls: int
     error: SyncFault | None = Field(description="Why it failed.")
 
@@ -96,6 +98,7 @@ class SyncView(View):
             ignored=sync.ignored,
             failed=sync.failed,
             repeated=sync.repeated,
+            recovered=sync.recovered,
             calls=sync.calls,
             error=told if sync.status == "failed" else None,
         )

@@ -46,10 +46,14 @@ class NotRetryable(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An event with what was sent. `decoded` is what the payload was read as, None when it can't be read."""
+    """An event with what was sent. `decoded` is what the payload was read as, None when it can't be read.
+
+    `resolved` is the record that was fetched for it, or its latest text, None where there is neither.
+    """
 
     raw: RawEvent
     decoded: Json
+    resolved: Json
 
 
 async def list_page(
@@ -83,9 +87,9 @@ async def get(hub: Hub, caller: Caller, event_id: UUID) -> Seen:
             event_id=event_id,
             lead_id=raw.event.lead_id,
         )
-    if len(raw.payload) > _DECODED_ON_THE_LOOP:
-        return Seen(raw, await asyncio.to_thread(_decoded, raw))
-    return Seen(raw, _decoded(raw))
+    if len(raw.payload) + len(raw.resolved or b"") > _DECODED_ON_THE_LOOP:
+        return await asyncio.to_thread(_seen, raw)
+    return _seen(raw)
 
 
 async def retry(hub: Hub, caller: Caller, event_id: UUID) -> Event:
@@ -261,6 +265,10 @@ async def _finish(hub: Hub, workspace: UUID, job_id: UUID, status: str, error: s
 async def _source(connection: AsyncConnection, hub: Hub, workspace: UUID, connector_id: UUID) -> Source | None:
     row = await connectors.get_ever(connection, workspace, connector_id)
     return None if row is None else await source_of(connection, hub.keys, hub.apps, row)
+
+
+def _seen(raw: RawEvent) -> Seen:
+    return Seen(raw, _decoded(raw), None if raw.resolved is None else read_json(raw.resolved))
 
 
 def _decoded(raw: RawEvent) -> Json:

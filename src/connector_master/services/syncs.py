@@ -347,6 +347,8 @@ async def _settle(
         spread = await _spread(connection, row, ended, client)
         await _note_end(connection, row, connector, pulled, failures, spread)
         await _log_end(connection, row, ended, problem)
+        if ended.trigger == "reconciliation" and ended.created + ended.duplicates:
+            await _report_recovered(connection, row, connector, ended)
 
 
 async def _spread(connection: AsyncConnection, row: ConnectorRow, ended: Sync, client: Paced | None) -> timedelta:
@@ -413,3 +415,18 @@ async def _log_end(connection: AsyncConnection, row: ConnectorRow, ended: Sync, 
         connector_id=row.id,
         data={"syncId": ended.id, "code": ended.error_code},
     )
+
+
+async def _report_recovered(connection: AsyncConnection, row: ConnectorRow, connector: Connector, ended: Sync) -> None:
+    count = await syncs.count_recovered(connection, ended, is_subscribed=connector.subscribe is not None)
+    if count:
+        leads = "1 lead" if count == 1 else f"{count} leads"
+        await activity.write(
+            connection,
+            row.workspace_id,
+            kind="leads_recovered",
+            level="warning",
+            message=f"{leads} of {row.name} came by the pull alone: no push had brought them",
+            connector_id=row.id,
+            data={"syncId": ended.id, "leads": count},
+        )

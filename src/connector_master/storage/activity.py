@@ -145,7 +145,8 @@ _EVENT_LINES = """
         SELECT 1, CASE e.status WHEN 'created' THEN 'lead_created' WHEN 'failed' THEN 'error' WHEN 'dead' THEN 'error'
                                 ELSE e.status END,
                CASE WHEN e.status IN ('failed', 'dead') THEN 'error' ELSE 'info' END,
-               CASE e.status WHEN 'created' THEN 'Lead created' WHEN 'duplicate' THEN 'Duplicate: the lead was known'
+               CASE e.status WHEN 'created' THEN 'Lead created' || coalesce(' (' || e.code || ')', '')
+                             WHEN 'duplicate' THEN 'Duplicate: the lead was known' || coalesce(' (' || e.code || ')', '')
                              WHEN 'ignored' THEN 'Ignored: ' || coalesce(e.code, '')
                              ELSE coalesce(e.code || ': ', '') || coalesce(e.detail, '') END
          WHERE e.status <> 'received'

@@ -22,6 +22,7 @@ class Sync:
     """One pull run. Everything before `read_until` is stored; `resumes_at` is set while it waits for the provider.
 
     `error_code` and `error_message` say why it failed, or why it waits. `calls` is how often it asked the provider.
+    `recovered` are the leads that it brought though they should have been pushed.
     """
 
     workspace_id: UUID
@@ -47,6 +48,7 @@ class Sync:
     finished_at: datetime | None
     is_deep: bool
     calls: int
+    recovered: int
 
     @property
     def moves_mark(self) -> bool:
@@ -64,7 +66,7 @@ class LostRun(Exception):
 
 _COLUMNS = """workspace_id, id, connector_id, status, trigger, from_at, to_at, read_until, received, created, duplicates,
               ignored, failed, repeated, attempts, resumes_at, error_code, error_message, created_at,
-              started_at, finished_at, is_deep, calls"""
+              started_at, finished_at, is_deep, calls, recovered"""
 
 _ADD = text(f"""
     INSERT INTO syncs (workspace_id, id, connector_id, status, trigger, from_at, to_at, is_deep, created_at)
@@ -251,6 +253,37 @@ async def finish(
     }
     row = (await connection.execute(_FINISH, values)).one_or_none()
     return Sync(**row._mapping) if row else None
+
+
+_RECOVERED = text("""
+    UPDATE syncs SET recovered = (
+        SELECT count(*) FROM events e
+         WHERE e.workspace_id = syncs.workspace_id AND e.connector_id = syncs.connector_id AND e.id > syncs.id
+           AND e.origin = 'pull' AND e.status IN ('created', 'duplicate') AND e.code IS DISTINCT FROM 'twin'
+           AND coalesce(e.enquired_at, e.received_at) >= CASE
+                   WHEN :is_subscribed THEN coalesce(
+                       (SELECT max(a.chosen_at) FROM connector_accounts a
+                         WHERE a.workspace_id = syncs.workspace_id AND a.connector_id = syncs.connector_id),
+                       (SELECT c.created_at FROM connectors c
+                         WHERE c.workspace_id = syncs.workspace_id AND c.id = syncs.connector_id))
+                   ELSE (SELECT p.received_at FROM events p
+                          WHERE p.workspace_id = syncs.workspace_id AND p.connector_id = syncs.connector_id
+                            AND p.origin = 'push' ORDER BY p.id LIMIT 1)
+               END)
+     WHERE workspace_id = :workspace AND id = :id
+    RETURNING recovered
+""")
+
+
+async def count_recovered(connection: AsyncConnection, sync: Sync, *, is_subscribed: bool) -> int:
+    """Count, on a run that ended, the leads that it alone brought since pushes were to be expected, and return how many.
+
+    With `is_subscribed` that is since its accounts were chosen, for then the provider was told to push; else since the
+    first push came. One that was announced, or came under another id, is not among them.
+    """
+    values = {"workspace": sync.workspace_id, "id": sync.id, "is_subscribed": is_subscribed}
+    count: int = (await connection.execute(_RECOVERED, values)).scalar_one()
+    return count
 
 
 _CANCEL_OF = text("""

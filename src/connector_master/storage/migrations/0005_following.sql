@@ -35,3 +35,6 @@ ALTER TABLE connectors ADD COLUMN calls_per_run integer;
 CREATE INDEX connectors_pace ON connectors (pace_key) WHERE pace_key IS NOT NULL;
 ALTER TABLE syncs ADD COLUMN is_deep boolean NOT NULL DEFAULT false;
 ALTER TABLE syncs ADD COLUMN calls integer NOT NULL DEFAULT 0;
+
+-- Leads that a reconciliation brought and no push had.
+ALTER TABLE syncs ADD COLUMN recovered integer NOT NULL DEFAULT 0;
