@@ -1,9 +1,6 @@
 """The sandbox on a real port, in a thread of its own: the provider's side of tests. conftest offers it as `sandbox`."""
 
-import asyncio
 import contextlib
-import socket
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,10 +8,10 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 
 from connector_master.outbound.http import BOUNDS, Bounds, HttpClient, Outbound
 from connector_master.sandbox.app import build
+from tests.support.serving import serving
 
 CLOCK = datetime(2026, 10, 12, 10, 30, tzinfo=UTC)
 """What the sandbox's clock shows when a test begins. It stands still until a test moves it."""
@@ -73,19 +70,8 @@ class Sandbox:
 @contextlib.contextmanager
 def running_sandbox(clock: Callable[[], datetime] | None = lambda: CLOCK) -> Iterator[Sandbox]:
     """Run a sandbox on a free port; with None as clock it goes by the real time."""
-    # Not create_server: its sockets don't name their protocol, and asyncio then leaves Nagle's delay on.
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    config = uvicorn.Config(build(clock=clock), log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
-    thread.start()
-    with httpx2.Client(timeout=60, trust_env=False) as http:
+    with serving(build(clock=clock)) as url, httpx2.Client(timeout=60, trust_env=False) as http:
         yield Sandbox(url, http)
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture(scope="session")
