@@ -100,7 +100,10 @@ async def leads(stand_in: StandIn, asked: Mapping[str, Any]) -> dict[str, Any]:
     moments = [start + (end - start) * position / max(1, count) for position in range(count)]
     if "at" in asked:
         moments = [_moment(asked["at"])] * count
-    entries = [stand_in.add(at, late=late, fields=fields) for at in moments]
+    try:
+        entries = [stand_in.add(at, late=late, fields=fields) for at in moments]
+    except ValueError as error:
+        raise Refused(str(error)) from error
     answers = await _push(stand_in, entries) if asked.get("push", True) else []
     return {"added": [stand_in.show(entry) for entry in entries[:100]], "count": count, "answers": answers[:100]}
 

@@ -17,6 +17,7 @@ from connector_master.sandbox.terms import CONSENT_ACTIONS, CONSENT_FAULTS, CONS
 
 ADS_SCOPE = "https://www.googleapis.com/auth/adwords"
 YOUTUBE_SCOPE = "https://www.googleapis.com/auth/youtube.force-ssl"
+YOUTUBE_READ_SCOPE = "https://www.googleapis.com/auth/youtube.readonly"
 
 _ALIVE = frozenset({"v23", "v24", "v25", "v26"})
 _QUERY = re.compile(r"SELECT (?P<fields>.+?) FROM (?P<resource>\w+)(?P<rest> .*)?", re.DOTALL)
@@ -84,6 +85,7 @@ class Google(StandIn):
         scopes={
             ADS_SCOPE: "See, edit, create and delete your Google Ads accounts and data",
             YOUTUBE_SCOPE: "See, edit and permanently delete your YouTube videos, ratings, comments and captions",
+            YOUTUBE_READ_SCOPE: "View your YouTube account",
         },
         returns_scopes=True,
         access_life=timedelta(seconds=3599),
@@ -92,6 +94,8 @@ class Google(StandIn):
         access_prefix="ya29.a0-",
         refresh_prefix="1//0g-",
         refuses_unknown_revocation=True,
+        # The second is the account of a brand, which owns a channel of its own; the third has none.
+        persons=("Asha Verma", "Sandbox Outlet (brand account)", "Ravi Nair"),
     )
     actions = CONSENT_ACTIONS
     faults: ClassVar[Mapping[str, str]] = (

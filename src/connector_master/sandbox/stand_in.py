@@ -105,7 +105,10 @@ class StandIn:
     def add(
         self, at: datetime | None = None, *, late: timedelta = timedelta(0), fields: Mapping[str, str] | None = None
     ) -> Entry:
-        """Note an enquiry, made `at` (now) and to be seen `late` after that; return it."""
+        """Note an enquiry, made `at` (now) and to be seen `late` after that; return it.
+
+        A subclass raises ValueError for one that can't have been made.
+        """
         at = at or self.world.now()
         if self.active.get("late") and not late:
             late = timedelta(seconds=float(self.active["late"]))
