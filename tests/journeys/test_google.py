@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.journeys.rows import Rows
 from tests.support.hub import ROOT, Hub, Process, TestConnector, new_phone, until
 from tests.support.sandbox import Sandbox, running_sandbox
 
@@ -116,3 +117,106 @@ async def test_an_agreement_that_was_taken_back_asks_for_a_person_and_pushes_sti
     assert len(logs) == 1
     assert reply.status_code == 200
     assert await lead_of(hub, "+919000000603")
+
+
+# ---- one lead by both ways --------------------------------------------------------------------------
+
+
+async def pushed_to(hub: Hub, sandbox: Sandbox) -> TestConnector:
+    """A connector that is connected, has been pulled for the first time, and to which the sandbox pushes."""
+    made = await connected(hub, sandbox)
+
+    async def was_pulled() -> Any:
+        return (await hub.api("GET", f"/api/connectors/{made.id}")).json()["lastSyncAt"]
+
+    await until(was_pulled)
+    sandbox.set("google", pushTo=f"{hub.address}{made.url}", googleKey=made.secret)
+    return made
+
+
+async def synced(hub: Hub, connector: TestConnector) -> Any:
+    """Pull now, and return the run once it has ended."""
+
+    async def started() -> Any:
+        answer = await hub.api("POST", f"/api/connectors/{connector.id}/sync", {})
+        return answer.json()["syncId"] if answer.status_code == 202 else None
+
+    sync_id = await until(started)
+
+    async def ended() -> Any:
+        run = (await hub.api("GET", f"/api/connectors/{connector.id}/syncs/{sync_id}")).json()
+        return run if run["status"] not in ("queued", "running") else None
+
+    run = await until(ended)
+    assert run["status"] == "succeeded", run
+    return run
+
+
+async def events_of(hub: Hub, connector: TestConnector) -> list[Any]:
+    """The connector's events, oldest first."""
+    found: list[Any] = (await hub.api("GET", f"/api/events?connectorId={connector.id}")).json()["items"]
+    return found[::-1]
+
+
+async def test_the_campaigns_name_takes_the_place_of_the_id_that_was_pushed(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await pushed_to(hub, sandbox)
+    phone = new_phone()
+    sandbox.add("google", phone=phone)
+    pushed = await lead_of(hub, phone)
+
+    run = await synced(hub, made)
+
+    pulled = await lead_of(hub, phone)
+    assert pushed["campaign"].isdigit()
+    assert not pulled["campaign"].isdigit()
+    assert pulled["attributes"]["campaignId"] == pushed["campaign"]
+    assert (pulled["timesSeen"], run["created"], run["repeated"]) == (1, 0, 1)
+    assert len(await events_of(hub, made)) == 1
+
+
+async def test_a_lead_by_both_ways_under_two_ids_counts_once_and_says_so(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await pushed_to(hub, sandbox)
+    phone = new_phone()
+    sandbox.add("google", phone=phone)
+    sandbox.fault("google", other_ids=True)
+
+    run = await synced(hub, made)
+
+    lead = await lead_of(hub, phone)
+    shown = (await hub.api("GET", f"/api/leads/{lead['id']}")).json()
+    assert (lead["timesSeen"], run["duplicates"]) == (1, 1)
+    assert [(touch["status"], touch["reason"]) for touch in shown["timeline"]] == [
+        ("duplicate", "twin"),
+        ("created", None),
+    ]
+    assert [(event["origin"], event["reason"]) for event in await events_of(hub, made)] == [
+        ("push", None),
+        ("pull", "twin"),
+    ]
+
+
+async def test_leads_whose_push_never_came_are_reported(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await pushed_to(hub, sandbox)
+    sandbox.add("google", phone=new_phone())
+    sandbox.fault("google", dropped_pushes=True)
+    phones = [new_phone(), new_phone()]
+    for phone in phones:
+        sandbox.add("google", phone=phone)
+
+    async def reported() -> Any:
+        logs = await hub.api("GET", f"/api/connectors/{made.id}/logs?kind=leads_recovered")
+        return logs.json()["items"]
+
+    async with Rows(hub.data_dir) as rows:
+        await rows.all("UPDATE connectors SET next_sync_at = now() WHERE id = %s RETURNING id", made.id)
+    (line,) = await until(reported)
+    await synced(hub, made)
+
+    runs = (await hub.api("GET", f"/api/connectors/{made.id}/syncs")).json()["items"]
+    assert line["message"].startswith("2 leads of Test came by the pull alone")
+    assert [(run["trigger"], run["recovered"]) for run in runs if run["recovered"]] == [("reconciliation", 2)]
+    assert len(await reported()) == 1
+    assert all([await lead_of(hub, phone) for phone in phones])

@@ -171,3 +171,26 @@ async def test_the_checklist_turns_from_what_is_missing_to_what_is_in_order(play
 async def states(hub: Hub, connector: TestConnector) -> dict[str, str]:
     items = (await hub.api("GET", f"/api/connectors/{connector.id}/checklist")).json()["items"]
     return {item["code"]: item["state"] for item in items}
+
+
+async def test_a_pull_brings_a_lead_that_could_not_be_fetched(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+    sandbox.fault("meta", leads_access=True)
+    phone = new_phone()
+    sandbox.add("meta", phone=phone)
+
+    async def waits() -> bool:
+        found = await event_of(hub, made)
+        return bool(found["status"] == "received" and found["detail"])
+
+    await until(waits)
+    sandbox.fault("meta", leads_access=None)
+    started = await hub.api("POST", f"/api/connectors/{made.id}/sync", {})
+
+    lead = await until(lambda: lead_of(hub, phone))
+    shown = (await hub.api("GET", f"/api/leads/{lead['id']}")).json()
+    event = (await hub.api("GET", f"/api/events/{shown['timeline'][0]['eventId']}")).json()
+    assert started.status_code == 202
+    assert (lead["timesSeen"], len(shown["timeline"])) == (1, 1)
+    assert (event["origin"], event["status"], "field_data" in event["resolved"]) == ("push", "created", True)

@@ -266,7 +266,7 @@ _RECOVERED = text("""
                          WHERE a.workspace_id = syncs.workspace_id AND a.connector_id = syncs.connector_id),
                        (SELECT c.created_at FROM connectors c
                          WHERE c.workspace_id = syncs.workspace_id AND c.id = syncs.connector_id))
-                   ELSE (SELECT p.received_at FROM events p
+                   ELSE (SELECT coalesce(p.enquired_at, p.received_at) FROM events p
                           WHERE p.workspace_id = syncs.workspace_id AND p.connector_id = syncs.connector_id
                             AND p.origin = 'push' ORDER BY p.id LIMIT 1)
                END)
@@ -279,7 +279,7 @@ async def count_recovered(connection: AsyncConnection, sync: Sync, *, is_subscri
     """Count, on a run that ended, the leads that it alone brought since pushes were to be expected, and return how many.
 
     With `is_subscribed` that is since its accounts were chosen, for then the provider was told to push; else since the
-    first push came. One that was announced, or came under another id, is not among them.
+    first enquiry that was pushed. One that was announced, or came under another id, is not among them.
     """
     values = {"workspace": sync.workspace_id, "id": sync.id, "is_subscribed": is_subscribed}
     count: int = (await connection.execute(_RECOVERED, values)).scalar_one()
