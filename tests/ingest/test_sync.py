@@ -17,8 +17,8 @@ from connector_master.connectors.answers import answer
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form, LeadSettings
 from connector_master.connectors.pulling import Limits, Page, Window
+from connector_master.ingest.pacing import Paced
 from connector_master.ingest.source import Source
-from connector_master.ingest.pacing import MustWait, Paced
 from connector_master.ingest.sync import pull
 from connector_master.ingest.writer import Writer
 from connector_master.model.event import Record
@@ -311,15 +311,3 @@ async def test_html_from_a_gateway_fails_the_run_and_names_the_provider(
 
     assert pulled.status == "failed"
     assert isinstance(pulled.problem, ProviderUnavailable)
-
-
-async def test_two_processes_share_one_pace(database: AsyncEngine) -> None:
-    slow = Limits(between_calls=timedelta(minutes=5))
-    first, second = Provider([]), Provider([])
-    await Paced(database, first, "indiamart:k", slow).get("/")
-
-    with pytest.raises(MustWait):
-        await Paced(database, second, "indiamart:k", slow).get("/")
-    await Paced(database, second, "indiamart:another", slow).get("/")
-
-    assert (first.calls, second.calls) == (1, 1)

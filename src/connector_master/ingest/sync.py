@@ -96,13 +96,20 @@ async def _store(writer: Writer, source: Source, sync: Sync, token: UUID, page: 
     before = Page((), max(sync.from_at, min(page.read_until, sync.read_until or sync.from_at)))
     for start in range(0, max(1, len(rows)), _RECORDS_IN_A_WRITE):
         is_last = start + _RECORDS_IN_A_WRITE >= len(rows)
-        await _write(writer, sync, token, rows[start : start + _RECORDS_IN_A_WRITE], page if is_last else before)
+        part = rows[start : start + _RECORDS_IN_A_WRITE]
+        await _write(writer, source, sync, token, part, page if is_last else before)
 
 
-async def _write(writer: Writer, sync: Sync, token: UUID, rows: Sequence[EventRow], page: Page) -> None:
+async def _write(
+    writer: Writer, source: Source, sync: Sync, token: UUID, rows: Sequence[EventRow], page: Page
+) -> None:
+    confirms = source.connector.raw_days is not None
+
     async def commit(rows: Sequence[EventRow], page: Page) -> None:
         async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[None]:
-            await syncs.commit_page(connection, sync, token, rows, page.read_until, state=page.state)
+            await syncs.commit_page(
+                connection, sync, token, rows, page.read_until, state=page.state, confirms=confirms
+            )
             return []
 
         await writer.write(store, rows)

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from connector_master.access.caller import Caller
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import has_tokens
-from connector_master.model.problem import NotFound
+from connector_master.model.problem import DailyLimitReached, NotFound
+from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, pace_key
 from connector_master.services.hub import Hub
-from connector_master.services.sources import installed_app
+from connector_master.services.quotas import Quota, quota_of
+from connector_master.services.sources import installed_app, settings_of
 from connector_master.storage import accounts, connections, connectors, syncs
 from connector_master.storage.accounts import AccountRow
 from connector_master.storage.connections import ConnectionRow
@@ -40,6 +44,7 @@ class _Known:
     connection: ConnectionRow | None
     accounts: Sequence[AccountRow]
     last_push: datetime | None
+    quota: Quota | None
 
 
 async def checklist(hub: Hub, caller: Caller, id_: UUID) -> list[Item]:
@@ -58,6 +63,7 @@ async def checklist(hub: Hub, caller: Caller, id_: UUID) -> list[Item]:
             await connections.get(connection, row.workspace_id, row.id),
             await accounts.of_connector(connection, row.workspace_id, row.id),
             await syncs.last_push(connection, row.workspace_id, row.id, first_id_at(now - _LOOKED_BACK)),
+            await _quota(connection, hub, row, connector, now),
         )
     return list(_items(known, hub.address, now))
 
@@ -73,6 +79,8 @@ def _items(known: _Known, address: str, now: datetime) -> Iterator[Item]:
         yield _last_push(known)
     if known.connector.pulls:
         yield _last_pull(known)
+    if known.quota is not None:
+        yield _calls(known, known.quota, now)
     if known.row.status == "paused":
         yield Item("paused", "Not paused", "wrong", "Resume the connector: what arrives is kept and not processed.")
 
@@ -176,6 +184,30 @@ def _last_pull(known: _Known) -> Item:
         )
         return Item("last_pull", "Pulled once", "unknown", remedy)
     return Item("last_pull", f"Last pull {_shown(row.last_sync_at)}", "ok")
+
+
+async def _quota(
+    connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector, now: datetime
+) -> Quota | None:
+    try:
+        credentials = await open_credentials(connection, hub.keys, row, connector)
+    except CredentialsMissing:
+        return None
+    return await quota_of(connection, pace_key(hub, connector, credentials), limits_of(connector, credentials), now)
+
+
+def _calls(known: _Known, quota: Quota, now: datetime) -> Item:
+    title = f"{quota.used} of {quota.most} calls of the day used"
+    if quota.rests_until is not None:
+        remedy = f"The provider asked not to be called before {_shown(quota.rests_until)}; it goes on by itself then."
+        return Item("daily_calls", title, "wrong", remedy)
+    if quota.used >= quota.most:
+        remedy = f"It goes on by itself at {_shown(quota.ends_at)}. {DailyLimitReached.remedy.partition('. ')[2]}"
+        return Item("daily_calls", title, "wrong", remedy)
+    minutes = getattr(settings_of(known.connector, known.row.settings), "sync_interval_minutes", 0)
+    if quota.spread > timedelta(minutes=minutes):
+        title += f", so there is a sync every {round(quota.spread / timedelta(minutes=1))} minutes only"
+    return Item("daily_calls", title, "ok")
 
 
 def _shown(moment: datetime) -> str:

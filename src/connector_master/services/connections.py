@@ -29,6 +29,7 @@ from connector_master.model.problem import (
 from connector_master.services.credentials import open_credentials, paced
 from connector_master.services.grants import account_row, connection_row, grant_of, refresh_token_of, using
 from connector_master.services.hub import Hub
+from connector_master.services.rechecks import forget_all
 from connector_master.services.sources import installed_app, opened, settings_of, source_of
 from connector_master.storage import accounts, activity, connections, connectors, resolves, syncs
 from connector_master.storage.connections import StateRow
@@ -220,6 +221,9 @@ async def disconnect(hub: Hub, caller: Caller, id_: UUID) -> None:
         await accounts.forget(connection, row.workspace_id, row.id)
         await connectors.remove_credentials(connection, row.workspace_id, row.id, ["accessToken", "refreshToken"])
         await syncs.schedule(connection, row.workspace_id, row.id, None)
+        await syncs.forget_state(connection, row.workspace_id, row.id)
+        if connector.raw_days is not None:
+            await forget_all(connection, row.workspace_id, row.id)
         if held is not None and held.status != "paused":
             status = "needs_authorization" if connector.needs_grant else "active"
             await connectors.update(connection, replace(held, status=status))

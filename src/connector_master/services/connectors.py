@@ -23,6 +23,7 @@ from connector_master.model.problem import (
 from connector_master.pipeline.mapping import compile_mapping
 from connector_master.services.forms import checked_form, merged
 from connector_master.services.hub import Hub
+from connector_master.services.rechecks import forget_all
 from connector_master.services.secrets import add_secret, add_verify_token, fit_secret, has_secret
 from connector_master.services.sources import (
     VERIFY_TOKEN,
@@ -207,6 +208,8 @@ async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
         row = await _held(connection, caller, id_)
         await connectors.delete(connection, row)
         await syncs.cancel_of(connection, row.workspace_id, row.id)
+        if registry()[row.type].raw_days is not None:
+            await forget_all(connection, row.workspace_id, row.id)
         # What it held while it was paused was acknowledged, so it still becomes leads.
         await jobs.defer(connection, jobs.PROCESS_HELD, connector_id=str(row.id), workspace_id=str(row.workspace_id))
         await activity.write(

@@ -31,7 +31,7 @@ from connector_master.services.grants import using
 from connector_master.services.hub import Hub
 from connector_master.services.quotas import quota_of
 from connector_master.services.sources import settings_of, source_of
-from connector_master.storage import activity, connectors, jobs, syncs
+from connector_master.storage import activity, connectors, jobs, rechecks, syncs
 from connector_master.storage.connectors import ConnectorRow
 from connector_master.storage.ids import first_id_at, new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -355,6 +355,9 @@ async def _spread(connection: AsyncConnection, row: ConnectorRow, ended: Sync, c
     """Note what the run has cost, and return how long the next one has to be away for the day's calls to last."""
     if ended.is_deep and ended.status == "succeeded":
         await syncs.note_deep(connection, row.workspace_id, row.id)
+        if registry()[row.type].recheck is not None:
+            # Now that all was read that could be, only what was not seen is left to be asked for.
+            await rechecks.plan(connection, row.workspace_id, row.id, datetime.now(UTC))
     if client is None or client.key is None or client.limits.units_per_day is None:
         return timedelta(0)
     if ended.moves_mark and not ended.is_deep:

@@ -25,6 +25,8 @@ RUN_SYNC = "run_sync"
 RESOLVE_QUEUE = "resolves"
 """Fetching what was announced: never behind a long run."""
 RESOLVE_LEADS = "resolve_leads"
+RECHECK = "recheck"
+FORGET_RAW = "forget_raw"
 RETRY_EVENTS = "retry_events"
 PROCESS_HELD = "process_held"
 
@@ -48,7 +50,9 @@ class Job:
     finished_at: datetime | None
 
 
-_QUEUES: Mapping[str, str] = MappingProxyType({RUN_SYNC: SYNC_QUEUE, RESOLVE_LEADS: RESOLVE_QUEUE})
+_QUEUES: Mapping[str, str] = MappingProxyType(
+    {RUN_SYNC: SYNC_QUEUE, RECHECK: SYNC_QUEUE, RESOLVE_LEADS: RESOLVE_QUEUE}
+)
 
 _DEFER = text("""
     SELECT procrastinate_defer_jobs_v1(ARRAY[

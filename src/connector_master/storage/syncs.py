@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.model.json import Json
-from connector_master.storage import following
+from connector_master.storage import following, rechecks
 from connector_master.storage.batch import EventRow, Stored
 
 
@@ -165,14 +165,17 @@ async def commit_page(
     read_until: datetime,
     *,
     state: Json = None,
+    confirms: bool = False,
 ) -> None:
     """Store a page and move the run in one commit, and with it the connector's mark and state where the run moves them.
 
-    Raises LostRun with nothing stored when the run was cancelled, or another worker runs it now; psycopg.DataError for a
-    row that can't be stored.
+    `confirms` notes that what had come before is still there at its source. Raises LostRun with nothing stored when the
+    run was cancelled, or another worker runs it now; psycopg.DataError for a row that can't be stored.
     """
     async with connection.transaction():
         stored = await following.store(connection, rows) if rows else []
+        if confirms:
+            await rechecks.confirm(connection, [one.event_id for one in stored], workspace=sync.workspace_id)
         counts = {
             "received": len(stored),
             "created": _count(stored, "created"),

@@ -11,12 +11,14 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, resolves, sessions, syncs
+from connector_master.services import events, grants, rechecks, resolves, sessions, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
+    FORGET_RAW,
     PROCESS_HELD,
     QUEUE,
+    RECHECK,
     RESOLVE_LEADS,
     RESOLVE_QUEUE,
     RETRY_EVENTS,
@@ -74,6 +76,24 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="schedule_syncs", queue=QUEUE, queueing_lock="schedule_syncs")
     async def schedule_syncs(timestamp: int) -> None:
         await syncs.schedule_due(hub)
+
+    @app.task(name=RECHECK, queue=SYNC_QUEUE, retry=_AGAIN)
+    async def recheck(*, workspace_id: str, connector_id: str) -> None:
+        await rechecks.run(hub, UUID(workspace_id), UUID(connector_id))
+
+    @app.task(name=FORGET_RAW, queue=QUEUE, retry=_AGAIN)
+    async def forget_raw(*, workspace_id: str, connector_id: str, before: str) -> None:
+        await rechecks.forget_raw(hub, UUID(workspace_id), UUID(connector_id), datetime.fromisoformat(before))
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="schedule_rechecks", queue=QUEUE, queueing_lock="schedule_rechecks")
+    async def schedule_rechecks(timestamp: int) -> None:
+        await rechecks.schedule_due(hub)
+
+    @app.periodic(cron="47 * * * *")
+    @app.task(name="forget_unconfirmed", queue=QUEUE, queueing_lock="forget_unconfirmed", retry=_AGAIN)
+    async def forget_unconfirmed(timestamp: int) -> None:
+        await rechecks.forget_unconfirmed(hub)
 
     # Not by jobs for a later time: of jobs with one lock, Procrastinate lets none overtake another.
     @app.periodic(cron="* * * * * */5")
