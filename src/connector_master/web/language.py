@@ -6,7 +6,7 @@ Texts are gettext's: English in the code and the templates, other languages in `
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -99,6 +99,11 @@ def moment(at: datetime) -> str:
 def day(at: datetime) -> str:
     """Return the date in the reader's zone."""
     return dates.format_date(local(at), "medium", locale=reader.get().locale)
+
+
+def plain_day(day: date) -> str:
+    """Return a date that is no moment, such as a day that was counted."""
+    return dates.format_date(day, "medium", locale=reader.get().locale)
 
 
 def clock(at: datetime) -> str:

@@ -87,6 +87,7 @@ def _environment() -> Environment:
         "moment": moment,
         "day": language.day,
         "clock": language.clock,
+        "plain_day": language.plain_day,
         "number": language.number,
         "percent": language.percent,
         "duration": language.duration,

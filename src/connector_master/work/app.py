@@ -11,7 +11,7 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, rechecks, resolves, sessions, syncs
+from connector_master.services import events, grants, overview, rechecks, resolves, sessions, syncs
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
@@ -125,6 +125,11 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
         dropped = await asyncio.to_thread(_drop_partitions, database, before)
         if dropped:
             log.info("partitions_dropped", names=dropped)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="count_events", queue=QUEUE, queueing_lock="count_events")
+    async def count_events(timestamp: int) -> None:
+        await overview.count_due(hub, datetime.now(UTC))
 
     @app.periodic(cron="27 * * * *")
     @app.task(name="forget_ended_sessions", queue=QUEUE, queueing_lock="forget_ended_sessions")
