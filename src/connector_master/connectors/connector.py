@@ -128,10 +128,11 @@ class Connector:
     pulled. All three are given the credentials form, also behind OAuth.
 
     `oauth` says how a person's consent becomes tokens; `accounts` lists what a grant reaches, in words `account_kinds` (one,
-    several: "page", "pages"), and `subscribe` has the provider push an account's leads. `resolve` fetches a lead that a push
-    only announced. `reconciles` says that scheduled pulls prove that no push was missed. `recheck` reads stored records
-    again, daily, back to `raw_days`: so long may what this source sent be kept unless it was read again. `conceal` takes
-    from a body what must not be kept, such as a secret.
+    several: "page", "pages"), and `subscribe` has the provider push an account's leads; `subscribes_by_address` says that each
+    address of ours is subscribed for itself, else one subscription serves every connector of the account. `resolve` fetches
+    a lead that a push only announced. `reconciles` says that scheduled pulls prove that no push was missed. `recheck` reads
+    stored records again, daily, back to `raw_days`: so long may what this source sent be kept unless it was read again.
+    `conceal` takes from a body what must not be kept, such as a secret.
     """
 
     type: str
@@ -157,6 +158,7 @@ class Connector:
     account_kinds: tuple[str, str] = ("account", "accounts")
     subscribe: Subscribe | None = None
     unsubscribe: Unsubscribe | None = None
+    subscribes_by_address: bool = False
     resolve: Resolve | None = None
     pull: Pull | None = None
     reconciles: bool = False

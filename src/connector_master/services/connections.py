@@ -16,7 +16,7 @@ from connector_master.connections.authorization import authorization_url, exchan
 from connector_master.connections.sealing import Place
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
-from connector_master.connectors.oauth import Account, App, Callback, Grant, Tokens
+from connector_master.connectors.oauth import Account, App, Grant, Tokens
 from connector_master.ingest.pacing import MustWait
 from connector_master.model.problem import (
     Conflict,
@@ -30,7 +30,9 @@ from connector_master.services.credentials import open_credentials, paced
 from connector_master.services.grants import account_row, connection_row, grant_of, refresh_token_of, using
 from connector_master.services.hub import Hub
 from connector_master.services.rechecks import forget_all
-from connector_master.services.sources import installed_app, opened, settings_of, source_of
+from connector_master.services.sources import installed_app, opened, settings_of
+from connector_master.services.subscriptions import subscribe, unsubscribe
+from connector_master.services.withdrawal import agreement_of, take_back
 from connector_master.storage import accounts, activity, connections, connectors, resolves, syncs
 from connector_master.storage.connections import StateRow
 from connector_master.storage.connectors import ConnectorRow
@@ -75,6 +77,17 @@ class NoAccounts(Permanent):
     title = "Nothing to connect"
     status = 400
     remedy = "Choose Connect again as a person who has access to it."
+
+
+class NoRefreshToken(Permanent):
+    """The provider gave nothing with which the connection could be renewed, and an access token that ends soon."""
+
+    code = "no_refresh_token"
+    title = "Connection would not last"
+    status = 400
+    remedy = (
+        "Take the app's access away on the provider's page of connected apps, then choose Connect again and agree anew."
+    )
 
 
 class NoOAuth(Conflict):
@@ -147,6 +160,7 @@ async def complete(
     async with hub.engine.begin() as connection:
         under_way = await connections.take_state(connection, caller.workspace_id, digest, _who(caller))
     if under_way is None:
+        # Used, too old, somebody else's, or never made: which of them is nobody's business.
         raise InvalidState("No authorization with this state is under way for this caller.")
     async with hub.engine.connect() as connection:
         row, connector = await _found(connection, caller, under_way.connector_id)
@@ -178,6 +192,8 @@ async def complete(
     if before is not None and tokens.refresh_token is None and before.lost_at is None:
         kept = await refresh_token_of(hub, row, connector)
         tokens = replace(tokens, refresh_token=kept)
+    if oauth.needs_refresh_token and tokens.refresh_token is None:
+        raise NoRefreshToken("The provider gave no refresh token, so the connection would end within the hour.")
     grant = Grant(
         credentials=credentials,
         access_token=tokens.access_token,
@@ -190,7 +206,7 @@ async def complete(
     if reached is not None and not reached:
         raise NoAccounts(f"The agreement reaches no {connector.account_kinds[0]}.")
     await _store(hub, caller, row, connector, tokens, reached)
-    await _subscribe(hub, row, connector)
+    await subscribe(hub, row, connector)
     return row.id
 
 
@@ -200,21 +216,12 @@ async def disconnect(hub: Hub, caller: Caller, id_: UUID) -> None:
         row, connector = await _found(connection, caller, id_)
     if connector.oauth is None:
         raise NoOAuth("This provider asks nobody to agree.")
-    try:
-        grant = await grant_of(hub, row, connector)
-        for account in grant.accounts:
-            await _unsubscribe(hub, row, connector, grant, account)
-        if connector.oauth.revoke is not None:
-            refresh_token = await refresh_token_of(hub, row, connector)
-            tokens = Tokens(grant.access_token, refresh_token, scopes=grant.scopes)
-            settings = settings_of(connector, row.settings)
-            await connector.oauth.revoke(hub.token_server(connector), grant.app, settings, tokens)
-        told = "and taken back at the provider"
-    except Problem as problem:
+    agreement = await agreement_of(hub, row, connector, renews=True)
+    refused = await take_back(hub, row, connector, agreement)
+    told = "and taken back at the provider"
+    if refused is not None:
         # What the provider does not take back is forgotten here all the same.
-        log.warning("not_revoked", connector_id=str(row.id), code=problem.code)
-        told = f"but the provider did not confirm it: {problem.detail}"
-    hub.memory(row.id).forget()
+        told = f"but the provider did not confirm it: {refused.detail}"
     async with hub.engine.begin() as connection:
         held = await connectors.get_locked(connection, row.workspace_id, row.id)
         await connections.forget(connection, row.workspace_id, row.id)
@@ -269,7 +276,7 @@ async def choose_accounts(hub: Hub, caller: Caller, id_: UUID, ids: Sequence[str
     for account in grant.accounts:
         if account.id not in ids:
             try:
-                await _unsubscribe(hub, row, connector, grant, account)
+                await unsubscribe(hub, row, connector, grant, account)
             except Problem as problem:
                 log.warning("not_unsubscribed", connector_id=str(row.id), code=problem.code)
     async with hub.engine.begin() as connection:
@@ -287,7 +294,7 @@ async def choose_accounts(hub: Hub, caller: Caller, id_: UUID, ids: Sequence[str
             data={"before": sorted(before), "after": sorted(ids)},
         )
     hub.sources.forget(row.webhook_id)
-    await _subscribe(hub, row, connector)
+    await subscribe(hub, row, connector)
     return [Reached(one, one.id in ids) for one in reached]
 
 
@@ -392,48 +399,6 @@ async def _store(
             data={"scopes": sorted(tokens.scopes or ()), "expiresAt": made.expires_at, "endsAt": made.ends_at},
         )
     hub.sources.forget(row.webhook_id)
-
-
-async def _callback(hub: Hub, row: ConnectorRow, connector: Connector) -> Callback:
-    async with hub.engine.connect() as connection:
-        source = await source_of(connection, hub.keys, hub.apps, row)
-    tokens = source.secrets_at(datetime.now(UTC)).verify_tokens if source is not None else ()
-    url = f"{hub.address}/api/connectors/{connector.door}/{row.webhook_id}"
-    return Callback(url, tokens[0] if tokens else None)
-
-
-async def _subscribe(hub: Hub, row: ConnectorRow, connector: Connector) -> None:
-    """Have the provider push the chosen accounts; what it refuses is noted at the account."""
-    if connector.subscribe is None:
-        return
-    try:
-        grant = await grant_of(hub, row, connector)
-    except Problem as problem:
-        log.warning("not_subscribed", connector_id=str(row.id), code=problem.code)
-        return
-    callback = await _callback(hub, row, connector)
-    client = paced(hub, connector, grant.credentials)
-    for account in grant.accounts:
-        code = detail = None
-        try:
-            with _at_once():
-                await connector.subscribe(client, grant, settings_of(connector, row.settings), account, callback)
-        except Problem as problem:
-            code, detail = problem.code, f"{problem.detail} {problem.remedy}"
-        async with hub.engine.begin() as connection:
-            await accounts.note_subscription(connection, row.workspace_id, row.id, account.id, code=code, detail=detail)
-
-
-async def _unsubscribe(hub: Hub, row: ConnectorRow, connector: Connector, grant: Grant, account: Account) -> None:
-    if connector.unsubscribe is None:
-        return
-    async with hub.engine.connect() as connection:
-        if await accounts.is_chosen_elsewhere(connection, row.type, account.id, row.id):
-            return
-    client = paced(hub, connector, grant.credentials)
-    callback = await _callback(hub, row, connector)
-    with _at_once():
-        await connector.unsubscribe(client, grant, settings_of(connector, row.settings), account, callback)
 
 
 @contextmanager
