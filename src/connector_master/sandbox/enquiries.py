@@ -77,6 +77,7 @@ _WISHES = [
     "{product} chahiye, rate batayein.",
 ]
 _PHONES = 1_000_000
+_REMEMBERED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Enquiry:
 
 
 class Enquiries:
-    """Makes enquiries by their number. `repeats` is the share that comes from a buyer who has asked before."""
+    """Makes enquiries by their number. `repeats` is the share that comes from a buyer who has asked lately."""
 
     def __init__(self, seed: int = 1, repeats: float = 0.08) -> None:
         self.seed = seed
@@ -114,7 +115,9 @@ class Enquiries:
         True
         """
         chance = Random(f"{self.seed}/{number}")  # noqa: S311 - nothing is to be kept secret
-        buyer = chance.randrange(number) if number and chance.random() < self.repeats else number
+        buyer = number
+        if number and chance.random() < self.repeats:
+            buyer = max(0, number - _REMEMBERED) + chance.randrange(min(number, _REMEMBERED))
         person = Random(f"{self.seed}/buyer/{buyer}")  # noqa: S311
         first, last = person.choice(_FIRST), person.choice(_LAST)
         city, state, code = person.choice(_PLACES)

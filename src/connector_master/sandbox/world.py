@@ -27,7 +27,8 @@ class World:
         self.http = httpx2.AsyncClient(timeout=30, trust_env=False)
         self._clock = clock or _real_time
         self._shift = timedelta(0)
-        self._numbers = count(1)
+        self._first = 1
+        self._numbers = count(self._first)
         self.stand_ins: Mapping[str, StandIn] = {kind.name: kind(self) for kind in _kinds()}
 
     def now(self) -> datetime:
@@ -49,6 +50,11 @@ class World:
         """Return the number of the next enquiry."""
         return next(self._numbers)
 
+    def count_from(self, number: int) -> None:
+        """Begin to number enquiries anew: what has a number is the same enquiry with it, whoever asks."""
+        self._first = number
+        self._numbers = count(number)
+
     def address(self, target: str) -> str:
         """Return where a push goes: a path lies at the hub."""
         return target if "://" in target else f"{self.hub}/{target.lstrip('/')}"
@@ -58,7 +64,7 @@ class World:
         self.enquiries = Enquiries(self.enquiries.seed if seed is None else seed)
         self.every_seconds = None
         self._shift = timedelta(0)
-        self._numbers = count(1)
+        self._numbers = count(self._first)
         for stand_in in self.stand_ins.values():
             stand_in.reset()
 
