@@ -1,7 +1,8 @@
 """What a record adds to an event or lead from before: later texts, what was taken back, twins, makeshifts, announcements."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +32,7 @@ from connector_master.storage import events, syncs
 from connector_master.storage.engine import conninfo
 from connector_master.storage.events import EventFilter
 from connector_master.storage.ids import new_id
-from tests.support.hub import new_phone
+from tests.support.hub import new_phone, until
 
 AT = "2026-10-01T10:00:00Z"
 
@@ -108,9 +109,9 @@ class Shop:
         """Let its pushes announce leads, which have to be fetched."""
         self.source = replace(self.source, connector=replace(self.connector, resolve=nothing))
 
-    async def push(self, *records: Record) -> list[Outcome]:
+    async def push(self, *records: Record, origin: str = "push") -> list[Outcome]:
         """Take records in as a push of a list does."""
-        return await self.intake.take(self.source, records, Arrival("push", body=b"[the whole body]"), is_list=True)
+        return await self.intake.take(self.source, records, Arrival(origin, body=b"[the whole body]"), is_list=True)
 
     async def pull(self, *records: Record) -> syncs.Sync:
         """Run a sync that finds these records, and return it as it ended."""
@@ -155,6 +156,23 @@ class Shop:
         async with self.engine.begin() as connection:
             found = await connection.execute(text(statement), values)
             return list(found) if found.returns_rows else []
+
+    @asynccontextmanager
+    async def held(self, statement: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        """Hold what a statement locks; give what waits until so many others wait for a lock."""
+
+        async def waiting(count: int) -> None:
+            async def wait_for_locks() -> bool:
+                found = await self.sql(
+                    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                )
+                return len(found) >= count
+
+            await until(wait_for_locks)
+
+        async with self.engine.begin() as connection:
+            await connection.execute(text(statement))
+            yield waiting
 
     async def events(self) -> list[tuple[Any, ...]]:
         """Return id of the source, status and code of every event, oldest first."""
@@ -362,6 +380,22 @@ async def test_what_is_taken_back_before_it_came_never_becomes_a_lead(shop: Shop
     assert await shop.leads() == []
 
 
+async def test_what_is_taken_back_while_a_later_text_of_it_comes_stays_removed(shop: Shop, database_url: str) -> None:
+    await shop.push(comment("c1", "1", text="Hello"))
+
+    async with Shop(shop.engine, database_url) as other:
+        other.source = shop.source
+        async with shop.held("SELECT FROM events FOR UPDATE") as waiting:
+            both = [asyncio.create_task(other.push(erased("c1")))]
+            await waiting(1)
+            both.append(asyncio.create_task(shop.push(comment("c1", "2", phone=new_phone()))))
+            await waiting(2)
+        await asyncio.gather(*both)
+
+    assert await shop.events() == [("c1", "ignored", "erased")]
+    assert await shop.leads() == []
+
+
 async def test_a_held_or_failed_event_that_is_taken_back_is_not_processed_any_more(shop: Shop) -> None:
     shop.pause()
     await shop.push(Record({"phone": new_phone()}, external_id="held"))
@@ -478,19 +512,18 @@ async def test_a_third_record_and_one_that_is_too_late_are_no_twins(shop: Shop) 
     phone = new_phone()
     await shop.push(enquiry("p1", "t", phone))
 
-    await shop.pull(
-        enquiry("l1", "t", phone),
-        enquiry("l2", "t", phone),
-        enquiry("l3", "t", phone, at="2026-10-01T10:05:01Z"),
-    )
+    await shop.pull(enquiry("l0", "t", phone, at="2026-10-01T10:05:01Z"))
+    await shop.pull(enquiry("l1", "t", phone), enquiry("l2", "t", phone))
+    await shop.pull(enquiry("l3", "t", phone))
 
-    assert [(status, code) for _, status, code in await shop.events()] == [
-        ("created", None),
-        ("duplicate", "twin"),
-        ("duplicate", None),
-        ("duplicate", None),
+    assert [(id_, code) for id_, _, code in await shop.events()] == [
+        ("p1", None),
+        ("l0", None),
+        ("l1", "twin"),
+        ("l2", None),
+        ("l3", None),
     ]
-    assert (await shop.leads())[0].times_seen == 3
+    assert (await shop.leads())[0].times_seen == 4
 
 
 async def test_two_records_of_one_way_are_no_twins(shop: Shop) -> None:
@@ -502,27 +535,23 @@ async def test_two_records_of_one_way_are_no_twins(shop: Shop) -> None:
 
 
 async def test_twins_that_are_stored_by_two_processes_at_once_count_once(shop: Shop, database_url: str) -> None:
-    phones = [new_phone() for _ in range(30)]
-    pushed = [enquiry(f"p{n}", f"t{n}", phone) for n, phone in enumerate(phones)]
-    pulled = [enquiry(f"l{n}", f"t{n}", phone) for n, phone in enumerate(phones)]
+    phone = new_phone()
 
     async with Shop(shop.engine, database_url) as other:
         other.source = shop.source
-        await asyncio.gather(*(other.push(one) for one in pushed), *(_pull_each(shop, pulled)))
+        # Both have looked for their twins, as far as they may, before either has stored anything.
+        async with shop.held("LOCK TABLE events IN EXCLUSIVE MODE") as waiting:
+            both = [asyncio.create_task(shop.push(enquiry("p1", "t", phone)))]
+            await waiting(1)
+            both.append(asyncio.create_task(other.push(enquiry("l1", "t", phone), origin="pull")))
+            await waiting(2)
+        await asyncio.gather(*both)
 
-    assert [lead.times_seen for lead in await shop.leads()] == [1] * 30
-    found = await shop.events()
-    assert sorted(((status, code) for _, status, code in found), key=str) == sorted(
-        [("created", None)] * 30 + [("duplicate", "twin")] * 30, key=str
-    )
-
-
-def _pull_each(shop: Shop, records: Sequence[Record]) -> list[Any]:
-    async def one_by_one() -> None:
-        for start in range(0, len(records), 3):
-            await shop.pull(*records[start : start + 3])
-
-    return [one_by_one()]
+    assert sorted((status, code) for _, status, code in await shop.events()) == [
+        ("created", None),
+        ("duplicate", "twin"),
+    ]
+    assert (await shop.leads())[0].times_seen == 1
 
 
 async def test_twins_that_were_both_held_count_once_on_resume(shop: Shop) -> None:
