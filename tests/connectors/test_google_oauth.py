@@ -52,7 +52,6 @@ def test_a_refresh_token_is_asked_for_each_time() -> None:
     ("error", "description", "kind", "remedy"),
     [
         ("invalid_grant", "Token has been expired or revoked.", TokenRefused, "publish the app"),
-        ("invalid_grant", "Malformed auth code.", AuthorizationNeeded, "Connect again"),
         ("invalid_grant", "reauth related error (invalid_rapt)", TokenRefused, "Workspace administrator"),
         ("invalid_client", "The OAuth client was not found.", AppRefused, "client ID"),
         ("deleted_client", "The OAuth client was deleted.", AppRefused, "client ID"),

@@ -33,9 +33,12 @@ class AuthorizationQuery(BaseModel):
 
 
 class CallbackQuery(BaseModel):
-    """What the provider gives the browser to bring back; providers add what they like."""
+    """What the provider gives the browser to bring back; providers add what they like.
 
-    state: str = Field(min_length=1, max_length=500)
+    A state that is missing, empty or of any length is no fault of form: it is refused as every other that is none of ours.
+    """
+
+    state: str = ""
     code: str | None = Field(default=None, max_length=8_000)
     error: str | None = Field(default=None, max_length=200)
     error_description: str | None = Field(default=None, max_length=8_000)

@@ -5,7 +5,7 @@ connector (connectors/oauth.py). No detail of a problem holds a token.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_r
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from connector_master.connectors.oauth import App, OAuth, Tokens
+from connector_master.connectors.words import tell
 from connector_master.model.json import Json
 from connector_master.model.problem import (
     AppRefused,
@@ -51,7 +52,8 @@ def authorization_url(
         state=state,
         **further,
     )
-    return url
+    # A plus is a blank only to those who read the query as a form.
+    return url.replace("+", "%20")
 
 
 async def exchange(
@@ -92,10 +94,10 @@ async def _ask(
     form = dict(parse_qsl(body, keep_blank_values=True))
     path = _path(oauth.token_path, settings)
     answer = await (client.get(path, form) if oauth.tokens_by_get else client.post(path, form=form))
-    return _tokens(oauth, answer)
+    return _tokens(oauth, grant_type, answer, (app.secret, *asked.values()))
 
 
-def _tokens(oauth: OAuth, answer: Answer) -> Tokens:
+def _tokens(oauth: OAuth, grant_type: str, answer: Answer, secrets: Iterable[str]) -> Tokens:
     if answer.status == 429:
         raise ProviderLimited("Too many requests for tokens.", retry_after_seconds=answer.retry_after_seconds())
     if answer.status >= 500:
@@ -103,7 +105,7 @@ def _tokens(oauth: OAuth, answer: Answer) -> Tokens:
     body = answer.json()
     token = body.get("access_token") if isinstance(body, dict) else None
     if not isinstance(body, dict) or answer.status >= 400 or not isinstance(token, str) or not token:
-        _refuse(oauth, answer.status, body if isinstance(body, dict) else {})
+        _refuse(oauth, grant_type, answer.status, body if isinstance(body, dict) else {}, secrets)
     assert isinstance(body, dict)
     assert isinstance(token, str)
     now = datetime.now(UTC)
@@ -117,22 +119,34 @@ def _tokens(oauth: OAuth, answer: Answer) -> Tokens:
     )
 
 
-def _refuse(oauth: OAuth, status: int, body: Mapping[str, Json]) -> None:
+def _refuse(oauth: OAuth, grant_type: str, status: int, body: Mapping[str, Json], secrets: Iterable[str]) -> None:
     error, description = body.get("error"), body.get("error_description")
     if isinstance(error, dict):
         # Meta's token address answers as its Graph does.
         description = error.get("message")
         error = error.get("type")
-    code = str(error or "")
+    code = str(error or "")[:_LONGEST_TEXT]
     said = " ".join(str(description or "").split())[:_LONGEST_TEXT]
+    for secret in secrets:
+        said = said.replace(secret, "…")
+    named = code or f"HTTP {status}"
+    if code == "invalid_grant" and grant_type == "authorization_code":
+        # Whatever the provider says of agreements that end: here there is none yet, only a code (RFC 6749 section 5.2).
+        raise AuthorizationNeeded(
+            tell(
+                "The provider did not take its one-time code: it was used already, came too late, or was made for another "
+                f"authorization ({named})",
+                said,
+            ),
+            remedy="Choose Connect again, and come back from the provider within a few minutes.",
+        )
     if oauth.explain is not None and (problem := oauth.explain(code, said)) is not None:
         raise problem
-    told = f"{code or f'HTTP {status}'}{f': {said}' if said else ''}"
     if code == "invalid_grant":
-        raise AuthorizationNeeded(f"The agreement has ended or was taken back. The provider says: {told}")
+        raise AuthorizationNeeded(tell(f"The agreement has ended or was taken back ({named})", said))
     if code in ("invalid_client", "unauthorized_client"):
-        raise AppRefused(f"The provider does not accept the app's id or secret: {told}")
-    raise BadProviderRequest(f"The provider gave no token: {told}")
+        raise AppRefused(tell(f"The provider does not accept the app's id or secret ({named})", said))
+    raise BadProviderRequest(tell(f"The provider gave no token ({named})", said))
 
 
 def _path(path: str, settings: Any) -> str:

@@ -31,7 +31,6 @@ _LIMITED = frozenset({"rate_limit_exceeded", "slow_down"})
 _WRONG_CLIENT = frozenset({"invalid_client", "unauthorized_client", "deleted_client", "disabled_client"})
 _NOT_AGREED = frozenset({"interaction_required", "login_required", "consent_required", "account_selection_required"})
 _AFTER_A_CHECK = re.compile(r"rapt|reauth", re.IGNORECASE)
-_CODE = re.compile(r"auth(?:orization)?\W+code|code_verifier|code was already", re.IGNORECASE)
 _KIND = re.compile(r"[a-z_]{1,60}")
 
 
@@ -45,9 +44,12 @@ def google_oauth(*scopes: str) -> OAuth:
         scopes=scopes,
         app_setting="GOOGLE",
         asks=_ASKS,
+        needs_refresh_token=True,
         issuers=("https://accounts.google.com",),
         revoke=revoke,
         explain=explain,
+        lasts_if="Google ends connections after seven days while the app's publishing status is Testing: publish the app on "
+        "the page Audience in Google Cloud, then connect again.",
     )
 
 
@@ -130,11 +132,6 @@ def explain(error: str, description: str) -> Problem | None:
 
 
 def _dead_grant(told: Callable[[str], str], description: str) -> Problem:
-    if _CODE.search(description):
-        return AuthorizationNeeded(
-            told("Google's one-time code was used already, or came too late"),
-            remedy="Choose Connect again, and come back from Google within a few minutes.",
-        )
     if _AFTER_A_CHECK.search(description):
         return TokenRefused(
             told("The Google Workspace ends connections after some time, and wants the person to sign in again"),

@@ -99,10 +99,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Where the provider is to send: our public address for this connector, and the token its challenge has to show."""
+    """Where the provider is to send: our public address for this connector, and the token its challenge has to show.
+
+    `webhook_ids` is what ends the addresses at which connectors of its type are reached, this one among them: for a
+    provider that keeps one address for all of them. None where it is not known.
+    """
 
     url: str
     verify_token: str | None = field(default=None, repr=False)
+    webhook_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +126,8 @@ class OAuth:
     client of `server`. `explain` turns an `error` and `error_description` of the browser's return, or of the token address,
     into the problem that a person understands; None: nothing special is known of it. `renews_before` is how long before its
     end an access token is renewed. `settles_in` is how long a new token may be refused although it is good.
+    `needs_refresh_token`: access tokens are so short-lived that without a refresh token nothing is connected. `lasts_if` says
+    to people how agreements are made to last where the provider ends them early.
     """
 
     browser: Address
@@ -137,6 +144,7 @@ class OAuth:
     issuers: tuple[str, ...] = ()
     tokens_by_get: bool = False
     has_refresh_tokens: bool = True
+    needs_refresh_token: bool = False
     lengthen: "Lengthen | None" = None
     granted: "Granted | None" = None
     inspect: "Inspect | None" = None
@@ -144,6 +152,7 @@ class OAuth:
     explain: Callable[[str, str], Problem | None] | None = None
     renews_before: timedelta = timedelta(minutes=5)
     settles_in: timedelta = timedelta(0)
+    lasts_if: str = ""
 
 
 Lengthen = Callable[[Client, App, Any, Tokens], Awaitable[Tokens]]

@@ -32,7 +32,8 @@ from connector_master.services.sources import (
     installed_app,
     settings_of,
 )
-from connector_master.storage import activity, connections, connectors, jobs, resolves, syncs
+from connector_master.services.withdrawal import agreement_of, take_back
+from connector_master.storage import accounts, activity, connections, connectors, jobs, resolves, syncs
 from connector_master.storage.connections import ConnectionRow
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
@@ -203,10 +204,21 @@ async def change_mapping(hub: Hub, caller: Caller, id_: UUID, mapping: Mapping[s
 
 
 async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
-    """End a connector: its address answers 404 from now on, its leads and events stay. Raises NotFound."""
+    """End a connector: its address answers 404 from now on, its leads and events stay. Raises NotFound.
+
+    What was agreed to at the provider is taken back there, as far as it lets us.
+    """
+    async with hub.engine.connect() as connection:
+        found = await connectors.get(connection, caller.workspace_id, id_)
+    connector = registry().get(found.type) if found is not None else None
+    agreement = None
+    if found is not None and connector is not None and connector.oauth is not None:
+        agreement = await agreement_of(hub, found, connector, renews=False)
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
         await connectors.delete(connection, row)
+        await connections.forget(connection, row.workspace_id, row.id)
+        await accounts.forget(connection, row.workspace_id, row.id)
         await syncs.cancel_of(connection, row.workspace_id, row.id)
         if registry()[row.type].raw_days is not None:
             await forget_all(connection, row.workspace_id, row.id)
@@ -222,6 +234,8 @@ async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
             data={"before": _audited(row)},
         )
     hub.sources.forget(row.webhook_id)
+    if agreement is not None and connector is not None:
+        await take_back(hub, row, connector, agreement)
 
 
 async def pause(hub: Hub, caller: Caller, id_: UUID) -> Shown:

@@ -11,7 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionRow:
-    """One connector's connection. `ends_at` is from when on only a person can help; `lost_at`, since when it is so."""
+    """One connector's connection. `ends_at` is from when on only a person can help; `lost_at`, since when it is so.
+
+    `check_at` is when it is to be looked at again; `warned_days` the fewest days before its end of which people were told.
+    """
 
     kind: str
     sealed: bytes = field(repr=False)
@@ -22,29 +25,34 @@ class ConnectionRow:
     expires_at: datetime | None = None
     ends_at: datetime | None = None
     refresh_at: datetime | None = None
+    check_at: datetime | None = None
+    warned_days: int | None = None
     lost_at: datetime | None = None
     problem_code: str | None = None
     problem_detail: str | None = None
 
 
-_COLUMNS = """kind, sealed, scopes, authorized_at, authorized_by, issued_at, expires_at, ends_at, refresh_at, lost_at,
-              problem_code, problem_detail"""
+_COLUMNS = """kind, sealed, scopes, authorized_at, authorized_by, issued_at, expires_at, ends_at, refresh_at,
+              check_at, warned_days, lost_at, problem_code, problem_detail"""
 
 _GET = text(f"SELECT {_COLUMNS} FROM connections WHERE workspace_id = :workspace AND connector_id = :connector")
 _EXISTS = text("""
     SELECT EXISTS (SELECT 1 FROM connections WHERE workspace_id = :workspace AND connector_id = :connector
                       AND lost_at IS NULL)
 """)
-_PUT = text(f"""
+_NEW = f"""
     INSERT INTO connections (workspace_id, connector_id, {_COLUMNS})
     VALUES (:workspace, :connector, :kind, :sealed, :scopes, :authorized_at, :authorized_by, :issued_at, :expires_at,
-            :ends_at, :refresh_at, :lost_at, :problem_code, :problem_detail)
-    ON CONFLICT (workspace_id, connector_id) DO UPDATE
+            :ends_at, :refresh_at, :check_at, :warned_days, :lost_at, :problem_code, :problem_detail)
+    ON CONFLICT (workspace_id, connector_id)"""
+_BEGIN = text(f"{_NEW} DO NOTHING")
+_PUT = text(f"""{_NEW} DO UPDATE
        SET kind = excluded.kind, sealed = excluded.sealed, scopes = excluded.scopes,
            authorized_at = excluded.authorized_at, authorized_by = excluded.authorized_by,
            issued_at = excluded.issued_at, expires_at = excluded.expires_at, ends_at = excluded.ends_at,
-           refresh_at = excluded.refresh_at, lost_at = excluded.lost_at, problem_code = excluded.problem_code,
-           problem_detail = excluded.problem_detail, renewing_until = NULL, warned_days = NULL
+           refresh_at = excluded.refresh_at, check_at = excluded.check_at, warned_days = excluded.warned_days,
+           lost_at = excluded.lost_at, problem_code = excluded.problem_code, problem_detail = excluded.problem_detail,
+           renewing_until = NULL
 """)
 _FORGET = text("DELETE FROM connections WHERE workspace_id = :workspace AND connector_id = :connector")
 
@@ -63,9 +71,12 @@ async def exists(connection: AsyncConnection, workspace: UUID, connector_id: UUI
 
 async def put(connection: AsyncConnection, workspace: UUID, connector_id: UUID, row: ConnectionRow) -> None:
     """Write a connection over what was there; whoever was renewing it need not any more."""
-    values = {name: getattr(row, name) for name in ConnectionRow.__dataclass_fields__}
-    values |= {"workspace": workspace, "connector": connector_id, "scopes": list(row.scopes)}
-    await connection.execute(_PUT, values)
+    await connection.execute(_PUT, _values(workspace, connector_id, row))
+
+
+async def begin(connection: AsyncConnection, workspace: UUID, connector_id: UUID, row: ConnectionRow) -> None:
+    """Write a connection where there is none, so that one process can claim its renewal."""
+    await connection.execute(_BEGIN, _values(workspace, connector_id, row))
 
 
 async def forget(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> None:
@@ -75,16 +86,25 @@ async def forget(connection: AsyncConnection, workspace: UUID, connector_id: UUI
 
 _CLAIM = text("""
     UPDATE connections SET renewing_until = now() + interval '60 seconds'
-     WHERE workspace_id = :workspace AND connector_id = :connector
+     WHERE workspace_id = :workspace AND connector_id = :connector AND lost_at IS NULL
        AND (renewing_until IS NULL OR renewing_until < now())
     RETURNING connector_id
 """)
+_RENEW = text("""
+    UPDATE connections
+       SET sealed = :sealed, scopes = :scopes, issued_at = :issued_at, expires_at = :expires_at, ends_at = :ends_at,
+           refresh_at = :refresh_at, renewing_until = NULL, lost_at = NULL, problem_code = NULL, problem_detail = NULL,
+           warned_days = CASE WHEN CAST(:ends_at AS timestamptz) < ends_at + interval '1 day' THEN warned_days END
+     WHERE workspace_id = :workspace AND connector_id = :connector AND sealed = :before
+    RETURNING connector_id
+""")
 _RELEASE = text("""
-    UPDATE connections SET renewing_until = NULL WHERE workspace_id = :workspace AND connector_id = :connector
+    UPDATE connections SET renewing_until = NULL, refresh_at = greatest(refresh_at, CAST(:not_before AS timestamptz))
+     WHERE workspace_id = :workspace AND connector_id = :connector
 """)
 _LOSE = text("""
-    UPDATE connections SET lost_at = now(), refresh_at = NULL, renewing_until = NULL, problem_code = :code,
-                           problem_detail = :detail
+    UPDATE connections SET lost_at = now(), refresh_at = NULL, check_at = NULL, renewing_until = NULL,
+                           problem_code = :code, problem_detail = :detail
      WHERE workspace_id = :workspace AND connector_id = :connector AND lost_at IS NULL
     RETURNING connector_id
 """)
@@ -96,14 +116,27 @@ _DUE = text("""
 
 
 async def claim_renewal(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> bool:
-    """Become the one who renews a connection, for a minute at most; False while somebody else is."""
+    """Become the one who renews a connection, for a minute at most; False while somebody else is, or where none is alive."""
     row = (await connection.execute(_CLAIM, {"workspace": workspace, "connector": connector_id})).first()
     return row is not None
 
 
-async def release_renewal(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> None:
-    """Let others renew: it did not work this time."""
-    await connection.execute(_RELEASE, {"workspace": workspace, "connector": connector_id})
+async def renew(
+    connection: AsyncConnection, workspace: UUID, connector_id: UUID, row: ConnectionRow, *, before: bytes
+) -> bool:
+    """Write what renewing gave, and let others renew again. False where the connection holds something else by now than
+    the sealed `before` that was renewed: somebody connected or disconnected meanwhile, and that counts.
+    """
+    values = _values(workspace, connector_id, row) | {"before": before}
+    return (await connection.execute(_RENEW, values)).first() is not None
+
+
+async def release_renewal(
+    connection: AsyncConnection, workspace: UUID, connector_id: UUID, not_before: datetime | None = None
+) -> None:
+    """Let others renew: it did not work this time. The schedule does not try it again before `not_before`."""
+    values = {"workspace": workspace, "connector": connector_id, "not_before": not_before}
+    await connection.execute(_RELEASE, values)
 
 
 async def lose(connection: AsyncConnection, workspace: UUID, connector_id: UUID, *, code: str, detail: str) -> bool:
@@ -115,6 +148,59 @@ async def lose(connection: AsyncConnection, workspace: UUID, connector_id: UUID,
 async def due(connection: AsyncConnection, limit: int) -> list[tuple[UUID, UUID]]:
     """Return workspace and connector of at most `limit` connections that are to be renewed now."""
     return [(row.workspace_id, row.connector_id) for row in await connection.execute(_DUE, {"limit": limit})]
+
+
+# ---- looking after them -----------------------------------------------------------------------------
+
+# Taken and put a day ahead in one statement, so that of many processes one looks.
+_TAKE_UNCHECKED = text("""
+    UPDATE connections SET check_at = now() + interval '1 day'
+     WHERE (workspace_id, connector_id) IN (
+           SELECT workspace_id, connector_id FROM connections WHERE check_at <= now() AND lost_at IS NULL
+            ORDER BY check_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING workspace_id, connector_id
+""")
+_NOTE_CHECK = text("""
+    UPDATE connections
+       SET checked_at = now(), expires_at = :expires_at, ends_at = :ends_at, scopes = :scopes, refresh_at = :refresh_at
+     WHERE workspace_id = :workspace AND connector_id = :connector AND sealed = :sealed AND lost_at IS NULL
+""")
+_CHECK_AT = text("""
+    UPDATE connections SET check_at = :at WHERE workspace_id = :workspace AND connector_id = :connector AND lost_at IS NULL
+""")
+_WARN = text("""
+    UPDATE connections SET warned_days = :days
+     WHERE workspace_id = :workspace AND connector_id = :connector AND lost_at IS NULL
+       AND (warned_days IS NULL OR warned_days > :days)
+    RETURNING connector_id
+""")
+
+
+async def take_unchecked(connection: AsyncConnection, limit: int) -> list[tuple[UUID, UUID]]:
+    """Take workspace and connector of at most `limit` connections that are to be looked at now; next time in a day."""
+    rows = await connection.execute(_TAKE_UNCHECKED, {"limit": limit})
+    return [(row.workspace_id, row.connector_id) for row in rows]
+
+
+async def note_check(connection: AsyncConnection, workspace: UUID, connector_id: UUID, row: ConnectionRow) -> None:
+    """Write the dates and scopes that the provider tells, unless the connection holds other tokens by now."""
+    await connection.execute(_NOTE_CHECK, _values(workspace, connector_id, row))
+
+
+async def check_at(connection: AsyncConnection, workspace: UUID, connector_id: UUID, at: datetime) -> None:
+    """Have a connection looked at again at a moment."""
+    await connection.execute(_CHECK_AT, {"workspace": workspace, "connector": connector_id, "at": at})
+
+
+async def warn(connection: AsyncConnection, workspace: UUID, connector_id: UUID, days: int) -> bool:
+    """Note that people are told that the connection ends in `days`; False where they were told so before."""
+    values = {"workspace": workspace, "connector": connector_id, "days": days}
+    return (await connection.execute(_WARN, values)).first() is not None
+
+
+def _values(workspace: UUID, connector_id: UUID, row: ConnectionRow) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(row, name) for name in ConnectionRow.__dataclass_fields__}
+    return values | {"workspace": workspace, "connector": connector_id, "scopes": list(row.scopes)}
 
 
 # ---- authorizations under way -----------------------------------------------------------------------

@@ -26,6 +26,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from tests.support.foreign.calls import CALLS, Call
+from tests.support.foreign.holding import Holding
 from tests.support.serving import serving
 
 SCOPE = "https://www.googleapis.com/auth/adwords"
@@ -44,6 +45,7 @@ class Foreign:
     """The running server, and what the person and the owner of the app do there."""
 
     url: str
+    holding: Holding
     calls: list[Call] = field(default_factory=lambda: CALLS)
 
     def register(self, redirect_uri: str) -> None:
@@ -93,10 +95,11 @@ class Foreign:
 @contextlib.contextmanager
 def running_foreign() -> Iterator[Foreign]:
     """Run the server on a free port of loopback."""
-    with serving(_application()) as url:
+    holding = Holding(_application())
+    with serving(holding) as url:
         # What it says of itself in every return (RFC 9207).
         apps.get_app_config("oauth2_provider").module.settings.oauth2_settings.OIDC_ISS_ENDPOINT = url
-        yield Foreign(url)
+        yield Foreign(url, holding)
 
 
 class _Form(HTMLParser):
