@@ -1,21 +1,19 @@
 """connector-master demo: a hub whose every source is played by the sandbox, so that leads arrive before your eyes."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connector_master.cli.hub import run_hub
-from connector_master.cli.options import read_settings
+from connector_master.cli.options import data_dir_of, read_settings
 from connector_master.cli.running import fail
 
 if TYPE_CHECKING:
-    from connector_master.access.caller import Caller
     from connector_master.sandbox.world import World
     from connector_master.services.hub import Hub
 
-_HISTORY_DAYS = 3
-_HISTORY_ENQUIRIES = 12
+_ENQUIRIES_OF_ONE_START = 100_000
 
 
 def demo(
@@ -40,6 +38,7 @@ def demo(
     async def beside(hub: "Hub", address: str) -> None:
         import asyncio
 
+        from connector_master.cli.demo_connectors import make_connectors
         from connector_master.server import make_server
 
         server = make_server(app, most_connections=100)
@@ -47,7 +46,8 @@ def demo(
         traffic = asyncio.create_task(world.send_traffic())
         try:
             world.hub = address
-            form = await _make_connectors(hub, world)
+            world.count_from(_first_number(data_dir_of(settings)))
+            form = await make_connectors(hub, world)
             typer.echo(f"The sandbox that plays the providers is at {at}")
             world.every_seconds = every
             await _fill_in_forms(world, address + form, every)
@@ -61,76 +61,15 @@ def demo(
     run_hub(settings, serves=True, works=True, owns=True, addresses=addresses, beside=beside)
 
 
-async def _make_connectors(hub: "Hub", world: "World") -> str:
-    """Make the connectors that are not there from an earlier demo; return the path of the one for website forms."""
-    from datetime import timedelta
+def _first_number(data_dir: Path) -> int:
+    """Return from where this start numbers its enquiries, and keep where the next one does.
 
-    from connector_master.access.caller import command_line
-    from connector_master.services import connectors
-    from connector_master.storage import workspaces
-
-    async with hub.engine.connect() as connection:
-        caller = command_line(await workspaces.first(connection))
-    known, _ = await connectors.list_page(hub, caller, limit=200, cursor=None, type_=None, status=None)
-    paths = {one.row.name: f"/api/connectors/{one.connector.door}/{one.row.webhook_id}" for one in known}
-    for name, wanted in _wanted(world).items():
-        if name not in paths:
-            paths[name] = await _make(hub, caller, name, **wanted)
-    for stand_in, name in (("indiamart", "IndiaMART"), ("whatsapp", "WhatsApp")):
-        world.stand_ins[stand_in].set["pushTo"] = paths[name]
-    now = world.now()
-    for number in range(_HISTORY_ENQUIRIES):
-        world.stand_ins["tradeindia"].add(now - timedelta(days=_HISTORY_DAYS) * number / _HISTORY_ENQUIRIES)
-    return paths["Website form"]
-
-
-def _wanted(world: "World") -> dict[str, dict[str, Any]]:
-    whatsapp = world.stand_ins["whatsapp"].settings
-    return {
-        "Website form": {"type_": "webhook", "description": "A form on the seller's own site"},
-        "IndiaMART": {
-            "type_": "indiamart",
-            "credentials": {"mobileKey": "sandbox-demo"},
-            "settings": {"pullFallback": True},
-        },
-        "TradeIndia": {
-            "type_": "tradeindia",
-            "credentials": {"userId": "1", "profileId": "1", "apiKey": "sandbox-demo"},
-            "settings": {"syncIntervalMinutes": 5},
-        },
-        "WhatsApp": {
-            "type_": "whatsapp",
-            "credentials": {
-                "accessToken": "sandbox-demo",
-                **{name: whatsapp[name] for name in ("phoneNumberId", "businessAccountId", "appSecret")},
-            },
-        },
-    }
-
-
-async def _make(
-    hub: "Hub",
-    caller: "Caller",
-    name: str,
-    *,
-    type_: str,
-    description: str = "Played by the sandbox",
-    credentials: dict[str, str] | None = None,
-    settings: dict[str, Any] | None = None,
-) -> str:
-    from connector_master.services import connectors
-
-    made = await connectors.create(
-        hub,
-        caller,
-        type_=type_,
-        name=name,
-        description=description,
-        settings=settings or {},
-        credentials=credentials or {},
-        field_mapping=None,
-    )
-    return f"/api/connectors/{made.connector.door}/{made.row.webhook_id}"
+    The sandbox forgets what was asked and the hub does not: enquiries with the numbers of an earlier start are known already.
+    """
+    kept = data_dir / "demo-enquiries"
+    first = int(kept.read_text(encoding="ascii")) if kept.exists() else 1
+    kept.write_text(str(first + _ENQUIRIES_OF_ONE_START), encoding="ascii")
+    return first
 
 
 async def _fill_in_forms(world: "World", url: str, every: float) -> None:
