@@ -35,6 +35,7 @@ from connector_master.api.guard import Guard
 from connector_master.api.plumbing import refuse_undeclared
 from connector_master.connections.key_ring import open_key_ring
 from connector_master.connectors.connector import Connector
+from connector_master.ingest.challenges import Challenges
 from connector_master.ingest.door import Application, Door
 from connector_master.ingest.intake import Intake
 from connector_master.ingest.limits import Limits
@@ -81,6 +82,7 @@ class Running:
     hub: Hub
     limits: Limits
     refusals: Refusals
+    challenges: Challenges
 
 
 @asynccontextmanager
@@ -104,10 +106,11 @@ async def open_hub(
     try:
         keys = await open_key_ring(engine, secret_keys, data_dir)
         sources = Sources(loader(engine, keys, apps), conninfo(url), owners_loader(engine, keys))
-        intake, limits, refusals = Intake(writer), Limits(writer), Refusals(writer)
+        intake, limits = Intake(writer), Limits(writer)
+        refusals, challenges = Refusals(writer), Challenges(writer)
         outbound = Outbound(allow=[ip_network(one) for one in outbound_allow])
         async with outbound, asyncio.TaskGroup() as group:
-            for work in (intake.run, limits.run, refusals.run):
+            for work in (intake.run, limits.run, refusals.run, challenges.run):
                 group.create_task(work())
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
@@ -124,9 +127,9 @@ async def open_hub(
                     apps=apps,
                     memory=_memories(),
                 )
-                yield Running(hub, limits, refusals)
+                yield Running(hub, limits, refusals, challenges)
             finally:
-                for part in (intake, limits, refusals):
+                for part in (intake, limits, refusals, challenges):
                     part.stop()
                 for task in background:
                     task.cancel()
@@ -209,7 +212,13 @@ def application(running: Running, settings: Settings) -> Application:
         is_https=settings.address.startswith("https://"),
     )
     door: Any = Door(
-        guarded, hub.sources, hub.intake, running.limits, running.refusals, max_body_bytes=settings.max_body_bytes
+        guarded,
+        hub.sources,
+        hub.intake,
+        running.limits,
+        running.refusals,
+        running.challenges,
+        max_body_bytes=settings.max_body_bytes,
     )
     if settings.trusted_proxies:
         door = ProxyHeadersMiddleware(door, trusted_hosts=list(settings.trusted_proxies))

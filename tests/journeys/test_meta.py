@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.journeys.rows import Rows
 from tests.support.hub import Hub, Process, TestConnector, new_phone, until
 from tests.support.sandbox import Sandbox, running_sandbox
 
@@ -194,3 +196,74 @@ async def test_a_pull_brings_a_lead_that_could_not_be_fetched(played: tuple[Sand
     assert started.status_code == 202
     assert (lead["timesSeen"], len(shown["timeline"])) == (1, 1)
     assert (event["origin"], event["status"], "field_data" in event["resolved"]) == ("push", "created", True)
+
+
+# ---- upkeep -----------------------------------------------------------------------------------------
+
+
+async def see_to_subscriptions(hub: Hub) -> None:
+    """Let a day have passed since the provider was last asked whether it pushes, and nothing be pulled meanwhile."""
+    async with Rows(hub.data_dir) as rows:
+        await rows.all("UPDATE connectors SET subscribe_at = now(), next_sync_at = NULL RETURNING id")
+
+
+async def lines(hub: Hub, connector: TestConnector, kind: str) -> list[str]:
+    answer = await hub.api("GET", f"/api/connectors/{connector.id}/logs", params={"kind": kind})
+    return [line["message"] for line in answer.json()["items"]]
+
+
+async def test_a_subscription_that_got_lost_is_made_again_within_a_day(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    await connected(hub, sandbox)
+    pages = sandbox.state("meta")["settings"]["subscribedPages"]
+    sandbox.set("meta", subscribedPages=[])
+
+    await see_to_subscriptions(hub)
+
+    async def is_subscribed() -> bool:
+        return sorted(sandbox.state("meta")["settings"]["subscribedPages"]) == sorted(pages)
+
+    assert pages
+    await until(is_subscribed, 40)
+
+
+async def test_a_subscription_that_is_refused_is_told_once_and_so_is_its_return(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+
+    async def is_pulled() -> bool:
+        return bool((await hub.api("GET", f"/api/connectors/{made.id}")).json()["nextSyncAt"])
+
+    async def told(kind: str) -> list[str]:
+        return await lines(hub, made, kind)
+
+    await until(is_pulled)
+    sandbox.set("meta", subscribedPages=[])
+    sandbox.fault("meta", permission_missing=True)
+    await see_to_subscriptions(hub)
+    (lost, *_) = await until(partial(told, "subscription_lost"), 40)
+    assert "is not pushed" in lost
+    assert (await states(hub, made))["subscription"] == "wrong"
+
+    sandbox.fault("meta", permission_missing=None)
+    await see_to_subscriptions(hub)
+    await until(partial(told, "subscription_restored"), 40)
+    assert (await states(hub, made))["subscription"] == "ok"
+
+
+async def test_the_apps_callback_is_given_another_address_when_its_connector_is_deleted(
+    played: tuple[Sandbox, Hub],
+) -> None:
+    sandbox, hub = played
+    first, second = await connected(hub, sandbox), await connected(hub, sandbox)
+    sandbox.set("meta", pushTo=f"{hub.process.address}{first.url}")
+
+    assert (await hub.api("DELETE", f"/api/connectors/{first.id}")).status_code == 204
+
+    async def leads_to_the_second() -> bool:
+        return bool(sandbox.state("meta")["settings"]["pushTo"].endswith(second.url))
+
+    await until(leads_to_the_second, 40)
+    phone = new_phone()
+    sandbox.add("meta", phone=phone)
+    assert await until(lambda: lead_of(hub, phone))

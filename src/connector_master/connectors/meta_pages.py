@@ -47,7 +47,9 @@ async def accounts(client: Client, grant: Grant, settings: Any) -> list[Account]
 
 
 async def subscribe(client: Client, grant: Grant, settings: Any, account: Account, callback: Callback) -> None:
-    """Subscribe the page to the app, and the app to our address where it has none of ours. Raises what Graph's errors mean."""
+    """Subscribe the page to the app, and the app to our address where it has none of ours, or that of a connector which
+    is gone. Raises what Graph's errors mean.
+    """
     graph = await graph_of(client, grant, settings)
     app_id = await _app_id(graph, grant)
     await as_page(grant, graph, account, lambda page: _subscribe_page(page, account.id, app_id))
@@ -181,7 +183,7 @@ async def _page_fields(page: Graph, page_id: str, app_id: str | None) -> list[st
 
 async def _subscribe_app(graph: Graph, app_id: str, callback: Callback) -> None:
     known = await _app_subscription(graph, app_id)
-    if known is not None and is_ours(known, callback.url):
+    if known is not None and is_ours(known, callback.url) and _is_reached(known, callback):
         return
     form = {
         "object": "page",
@@ -198,6 +200,12 @@ async def _app_subscription(graph: Graph, app_id: str) -> dict[str, Json] | None
     answer = await get(graph, f"{app_id}/subscriptions")
     found = [one for one in as_list(answer.get("data")) if isinstance(one, dict) and one.get("object") == "page"]
     return next(iter(found), None)
+
+
+def _is_reached(subscription: Mapping[str, Json], callback: Callback) -> bool:
+    """Return whether there still is a connector at the address to which an app's subscription leads."""
+    path = urlsplit(as_str(subscription.get("callback_url")) or "").path
+    return callback.webhook_ids is None or path.rstrip("/").rpartition("/")[2] in callback.webhook_ids
 
 
 def _prefix(path: str, own: str | None) -> bool:

@@ -6,6 +6,7 @@ believed before its signature, nothing is answered with 2xx before its commit.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -16,17 +17,19 @@ import orjson
 import structlog
 
 from connector_master.connectors import registry
-from connector_master.connectors.connector import Verified
+from connector_master.connectors.connector import Challenge, Verified
 from connector_master.ingest.bodies import decode, refuse_compressed
+from connector_master.ingest.challenges import Challenges
 from connector_master.ingest.intake import NO_OWNERS, Arrival, Intake
 from connector_master.ingest.limits import Limits
-from connector_master.ingest.refusals import Refusals
+from connector_master.ingest.refusals import CHALLENGE, Refusals
 from connector_master.ingest.source import Source
 from connector_master.ingest.sources import Sources
 from connector_master.model.event import Answer, Push, Record
 from connector_master.model.problem import (
     BodyTooLarge,
     ConnectorNotFound,
+    ForbiddenChallenge,
     InvalidBody,
     InvalidRecord,
     InvalidSignature,
@@ -61,6 +64,7 @@ class Door:
         intake: Intake,
         limits: Limits,
         refusals: Refusals,
+        challenges: Challenges,
         *,
         max_body_bytes: int,
     ) -> None:
@@ -69,6 +73,7 @@ class Door:
         self._intake = intake
         self._limits = limits
         self._refusals = refusals
+        self._challenges = challenges
         self._max_body_bytes = max_body_bytes
         self._doors = frozenset(one.door for one in registry().values() if one.door is not None)
 
@@ -106,8 +111,7 @@ class Door:
         method = scope["method"]
         headers = _headers(scope["headers"])
         if method == "GET" and source.connector.challenge is not None:
-            push = _push(scope, headers, b"")
-            return source.connector.challenge(push, source.secrets_at(push.received_at), source.settings)
+            return await self._prove(source, source.connector.challenge, _push(scope, headers, b""))
         if method != "POST":
             raise MethodNotAllowed("This address takes POST.")
         body = await _read(receive, headers, source.connector.max_body_bytes or self._max_body_bytes)
@@ -118,6 +122,18 @@ class Door:
 
     async def _find(self, webhook_id: str) -> Source | None:
         return await _read_source(self._sources.find(webhook_id))
+
+    async def _prove(self, source: Source, challenge: Challenge, push: Push) -> Answer:
+        """Answer a provider that asks whether this address is ours. That needs no database."""
+        try:
+            answer = challenge(push, source.secrets_at(push.received_at), source.settings)
+        except ForbiddenChallenge:
+            with suppress(StorageUnavailable):
+                await self._refusals.note(source, push.ip, CHALLENGE)
+            raise
+        if answer.status == 200:
+            self._challenges.note(source)
+        return answer
 
     async def _verify(self, source: Source, push: Push) -> Verified:
         connector = source.connector

@@ -1,4 +1,4 @@
-"""Refusals at the door: attempts with a wrong signature, in the activity log with their address.
+"""Refusals at the door: attempts with a wrong signature or verify token, in the activity log with their address.
 
 The first few of a connector and an address are each written before they are answered. What follows within seconds is
 counted, and the count is written with one line, so that a flood fills neither the table nor the disk.
@@ -17,12 +17,18 @@ from connector_master.ingest.writer import Writer
 from connector_master.model.problem import StorageUnavailable
 from connector_master.storage.activity import write_refusals
 
-_WRITTEN_AT_ONCE = 10
+SIGNATURE = "signature_refused"
+CHALLENGE = "challenge_refused"
+_MESSAGES = {
+    SIGNATURE: "Request refused: its signature is wrong or missing",
+    CHALLENGE: "Verification request refused: its verify token is wrong or missing",
+}
+_WRITTEN_AT_ONCE = {SIGNATURE: 10, CHALLENGE: 1}
 _COUNTED_SECONDS = 5.0
 _MOST_REMEMBERED = 10_000
 """Connectors and addresses of which this process counts at once; beyond it, attempts go unwritten until some are settled."""
 
-_Who = tuple[UUID, UUID, str]
+_Who = tuple[UUID, UUID, str, str]
 
 
 class Refusals:
@@ -46,21 +52,22 @@ class Refusals:
         """Write what was counted, and end `run`."""
         self._stopping.set()
 
-    async def note(self, source: Source, ip: str) -> None:
+    async def note(self, source: Source, ip: str, kind: str = SIGNATURE) -> None:
         """Return once the attempt is in the log, or is counted for a line to come; raises StorageUnavailable."""
-        who = (source.workspace_id, source.connector_id, ip)
+        who = (source.workspace_id, source.connector_id, ip, kind)
         if who not in self._counts and len(self._counts) >= _MOST_REMEMBERED:
             return
         since, attempts = self._counts.get(who, (time.monotonic(), 0))
         self._counts[who] = (since, attempts + 1)
-        if attempts < _WRITTEN_AT_ONCE:
+        if attempts < _WRITTEN_AT_ONCE[kind]:
             await self._writer.write(_write, [_row(who, 1)])
 
     async def _settle(self, before: float) -> None:
         settled = [(who, count) for who, (since, count) in self._counts.items() if since <= before]
         for who, _ in settled:
             del self._counts[who]
-        rows = [_row(who, count - _WRITTEN_AT_ONCE) for who, count in settled if count > _WRITTEN_AT_ONCE]
+        uncounted = [(who, count - _WRITTEN_AT_ONCE[who[-1]]) for who, count in settled]
+        rows = [_row(who, count) for who, count in uncounted if count > 0]
         if rows:
             try:
                 await self._writer.write(_write, rows)
@@ -69,12 +76,12 @@ class Refusals:
 
 
 def _row(who: _Who, attempts: int) -> dict[str, Any]:
-    workspace_id, connector_id, ip = who
+    workspace_id, connector_id, ip, kind = who
     return {
         "workspace_id": workspace_id,
         "connector_id": connector_id,
-        "kind": "signature_refused",
-        "message": "Request refused: its signature is wrong or missing",
+        "kind": kind,
+        "message": _MESSAGES[kind],
         "ip": ip,
         "data": {"attempts": attempts} if attempts > 1 else None,
     }

@@ -16,7 +16,7 @@ from connector_master.services.credentials import CredentialsMissing, limits_of,
 from connector_master.services.hub import Hub
 from connector_master.services.quotas import Quota, quota_of
 from connector_master.services.sources import installed_app, settings_of
-from connector_master.storage import accounts, connections, connectors, syncs
+from connector_master.storage import accounts, connections, connectors, subscriptions, syncs
 from connector_master.storage.accounts import AccountRow
 from connector_master.storage.connections import ConnectionRow
 from connector_master.storage.connectors import ConnectorRow
@@ -44,6 +44,7 @@ class _Known:
     connection: ConnectionRow | None
     accounts: Sequence[AccountRow]
     last_push: datetime | None
+    challenged_at: datetime | None
     quota: Quota | None
 
 
@@ -63,6 +64,7 @@ async def checklist(hub: Hub, caller: Caller, id_: UUID) -> list[Item]:
             await connections.get(connection, row.workspace_id, row.id),
             await accounts.of_connector(connection, row.workspace_id, row.id),
             await syncs.last_push(connection, row.workspace_id, row.id, first_id_at(now - _LOOKED_BACK)),
+            await subscriptions.challenged_at(connection, row.workspace_id, row.id),
             await _quota(connection, hub, row, connector, now),
         )
     return list(_items(known, hub.address, now))
@@ -76,6 +78,8 @@ def _items(known: _Known, address: str, now: datetime) -> Iterator[Item]:
         yield from _accounts(known)
     if known.connector.pushes:
         yield _reachable(address)
+        if known.connector.challenge is not None:
+            yield _challenged(known)
         yield _last_push(known)
     if known.connector.pulls:
         yield _last_pull(known)
@@ -164,6 +168,17 @@ def _reachable(address: str) -> Item:
             "public_address", title, "wrong", "Set PUBLIC_URL to the https:// address that providers can reach."
         )
     return Item("public_address", title, "unknown", "Send a test from the provider; its arrival proves it.")
+
+
+def _challenged(known: _Known) -> Item:
+    title = f"Address proven to {known.connector.title}"
+    if known.challenged_at is not None:
+        return Item("challenge", f"{title}, last {_shown(known.challenged_at)}", "ok")
+    what = "webhook URL and verify token" if known.connector.needs_verify_token else "webhook URL"
+    remedy = (
+        f"It asks when it is given the {what}. An address of this hub that it knows already may do for all connectors."
+    )
+    return Item("challenge", title, "unknown", remedy)
 
 
 def _last_push(known: _Known) -> Item:

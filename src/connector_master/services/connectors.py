@@ -32,6 +32,7 @@ from connector_master.services.sources import (
     installed_app,
     settings_of,
 )
+from connector_master.services.upkeep import note_gone
 from connector_master.services.withdrawal import agreement_of, take_back
 from connector_master.storage import accounts, activity, connections, connectors, jobs, resolves, syncs
 from connector_master.storage.connections import ConnectionRow
@@ -222,6 +223,7 @@ async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
         await syncs.cancel_of(connection, row.workspace_id, row.id)
         if registry()[row.type].raw_days is not None:
             await forget_all(connection, row.workspace_id, row.id)
+        await note_gone(connection, row, registry()[row.type])
         # What it held while it was paused was acknowledged, so it still becomes leads.
         await jobs.defer(connection, jobs.PROCESS_HELD, connector_id=str(row.id), workspace_id=str(row.workspace_id))
         await activity.write(

@@ -7,7 +7,7 @@ import structlog
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import Account, Callback, Grant
 from connector_master.ingest.pacing import MustWait
-from connector_master.model.problem import Problem
+from connector_master.model.problem import Problem, Transient
 from connector_master.services.credentials import paced
 from connector_master.services.grants import grant_of
 from connector_master.services.hub import Hub
@@ -18,27 +18,42 @@ from connector_master.storage.connectors import ConnectorRow
 log = structlog.get_logger()
 
 
-async def subscribe(hub: Hub, row: ConnectorRow, connector: Connector) -> None:
-    """Have the provider push the chosen accounts; what it refuses is noted at the account."""
+async def subscribe(hub: Hub, row: ConnectorRow, connector: Connector) -> bool:
+    """Have the provider push the chosen accounts; what it refuses is noted at the account.
+
+    Returns whether all were asked for, and none is to be tried again because of something that passes by itself.
+    """
     if connector.subscribe is None:
-        return
+        return True
     try:
         grant = await grant_of(hub, row, connector)
     except Problem as problem:
         log.warning("not_subscribed", connector_id=str(row.id), code=problem.code)
-        return
+        return not isinstance(problem, Transient)
     callback = await _callback(hub, row, connector)
     client = paced(hub, connector, grant.credentials)
+    is_settled = True
     for account in grant.accounts:
-        code = detail = None
+        refused: Problem | None = None
         try:
             await connector.subscribe(client, grant, settings_of(connector, row.settings), account, callback)
         except MustWait as waits:
-            code, detail = waits.why.code, f"{waits.why.detail} {waits.why.remedy}"
+            refused = waits.why
         except Problem as problem:
-            code, detail = problem.code, f"{problem.detail} {problem.remedy}"
+            refused = problem
+        is_passing = isinstance(refused, Transient)
+        is_settled &= not is_passing
         async with hub.engine.begin() as connection:
-            await accounts.note_subscription(connection, row.workspace_id, row.id, account.id, code=code, detail=detail)
+            await accounts.note_subscription(
+                connection,
+                row.workspace_id,
+                row.id,
+                account.id,
+                code=refused.code if refused else None,
+                detail=f"{refused.detail} {refused.remedy}" if refused else None,
+                is_passing=is_passing,
+            )
+    return is_settled
 
 
 async def unsubscribe(hub: Hub, row: ConnectorRow, connector: Connector, grant: Grant, account: Account) -> None:

@@ -97,6 +97,7 @@ _NOTE_SUBSCRIPTION = text("""
        SET subscribed_at = CASE WHEN CAST(:code AS text) IS NULL THEN now() ELSE NULL END,
            problem_code = :code, problem_detail = :detail
      WHERE workspace_id = :workspace AND connector_id = :connector AND account_id = :account
+       AND NOT (:is_passing AND subscribed_at IS NOT NULL)
 """)
 
 
@@ -108,9 +109,20 @@ async def note_subscription(
     *,
     code: str | None = None,
     detail: str | None = None,
+    is_passing: bool = False,
 ) -> None:
-    """Note that the provider pushes an account's leads, or with `code` why it does not."""
-    values = {"workspace": workspace, "connector": connector_id, "account": account_id, "code": code, "detail": detail}
+    """Note that the provider pushes an account's leads, or with `code` why it does not.
+
+    What `is_passing` says nothing against what is known already.
+    """
+    values = {
+        "workspace": workspace,
+        "connector": connector_id,
+        "account": account_id,
+        "code": code,
+        "detail": detail,
+        "is_passing": is_passing,
+    }
     await connection.execute(_NOTE_SUBSCRIPTION, values)
 
 

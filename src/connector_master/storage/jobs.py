@@ -26,6 +26,7 @@ RESOLVE_QUEUE = "resolves"
 """Fetching what was announced: never behind a long run."""
 RESOLVE_LEADS = "resolve_leads"
 RECHECK = "recheck"
+SUBSCRIBE = "subscribe"
 FORGET_RAW = "forget_raw"
 RETRY_EVENTS = "retry_events"
 PROCESS_HELD = "process_held"
@@ -51,7 +52,7 @@ class Job:
 
 
 _QUEUES: Mapping[str, str] = MappingProxyType(
-    {RUN_SYNC: SYNC_QUEUE, RECHECK: SYNC_QUEUE, RESOLVE_LEADS: RESOLVE_QUEUE}
+    {RUN_SYNC: SYNC_QUEUE, RECHECK: SYNC_QUEUE, SUBSCRIBE: SYNC_QUEUE, RESOLVE_LEADS: RESOLVE_QUEUE}
 )
 
 _DEFER = text("""

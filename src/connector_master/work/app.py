@@ -11,7 +11,7 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, overview, rechecks, resolves, sessions, syncs
+from connector_master.services import events, grants, overview, rechecks, resolves, sessions, syncs, upkeep
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
@@ -23,6 +23,7 @@ from connector_master.storage.jobs import (
     RESOLVE_QUEUE,
     RETRY_EVENTS,
     RUN_SYNC,
+    SUBSCRIBE,
     SYNC_QUEUE,
 )
 from connector_master.storage.partitions import drop_partitions, make_partitions
@@ -80,6 +81,16 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name=RECHECK, queue=SYNC_QUEUE, retry=_AGAIN)
     async def recheck(*, workspace_id: str, connector_id: str) -> None:
         await rechecks.run(hub, UUID(workspace_id), UUID(connector_id))
+
+    @app.task(name=SUBSCRIBE, queue=SYNC_QUEUE, retry=_AGAIN)
+    async def subscribe(*, workspace_id: str, connector_id: str) -> None:
+        await upkeep.run(hub, UUID(workspace_id), UUID(connector_id))
+
+    # A callback that leads to a connector which is gone is to lead to another one soon.
+    @app.periodic(cron="* * * * * */10")
+    @app.task(name="schedule_subscriptions", queue=QUEUE, queueing_lock="schedule_subscriptions")
+    async def schedule_subscriptions(timestamp: int) -> None:
+        await upkeep.schedule_due(hub)
 
     @app.task(name=FORGET_RAW, queue=QUEUE, retry=_AGAIN)
     async def forget_raw(*, workspace_id: str, connector_id: str, before: str) -> None:

@@ -36,5 +36,9 @@ CREATE INDEX connectors_pace ON connectors (pace_key) WHERE pace_key IS NOT NULL
 ALTER TABLE syncs ADD COLUMN is_deep boolean NOT NULL DEFAULT false;
 ALTER TABLE syncs ADD COLUMN calls integer NOT NULL DEFAULT 0;
 
+-- When the provider is asked again whether it still pushes a connector's accounts.
+ALTER TABLE connectors ADD COLUMN subscribe_at timestamptz NOT NULL DEFAULT now() + interval '1 day';
+CREATE INDEX connectors_subscribe ON connectors (subscribe_at) WHERE deleted_at IS NULL;
+
 -- Leads that a reconciliation brought and no push had.
 ALTER TABLE syncs ADD COLUMN recovered integer NOT NULL DEFAULT 0;
