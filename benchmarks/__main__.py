@@ -5,9 +5,9 @@ import os
 import platform
 import sys
 
-from benchmarks import door, hot_path, memory, pull
+from benchmarks import door, hot_path, memory, pull, resolve
 
-_SUITES = ("door", "memory", "hot-path", "pull")
+_SUITES = ("door", "memory", "hot-path", "pull", "resolve")
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +35,8 @@ def main(arguments: list[str]) -> int:
             right = (memory.run(300, 3_000) if chosen.quick else memory.run()) and right
         elif name == "pull":
             right = pull.run(pull.QUICK if chosen.quick else pull.Plan()) and right
+        elif name == "resolve":
+            right = resolve.run(resolve.QUICK if chosen.quick else resolve.Plan()) and right
         else:
             hot_path.run(quick=chosen.quick)
     return 0 if right else 1

@@ -5,7 +5,6 @@ calls that come too early: there must be none.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,20 +12,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import uvloop
 
-from benchmarks.servers import Process, Server, create_database, folder, postgres, running, working
+from benchmarks.sandbox import SEED, Sandbox, sandbox
+from benchmarks.servers import Process, create_database, folder, postgres, working
+from benchmarks.verdicts import all_hold
 from connector_master.access.caller import Caller, command_line
 from connector_master.app import open_hub
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.pulling import Page, Window
 from connector_master.connectors.tradeindia import IST
 from connector_master.connectors.tradeindia import connector as tradeindia
-from connector_master.ingest.sync import Paced, pull
+from connector_master.ingest.pacing import Paced
+from connector_master.ingest.sync import pull
 from connector_master.logs import set_up_logs
 from connector_master.model.json import Json
 from connector_master.outbound.client import Answer, Client
@@ -42,7 +43,6 @@ from connector_master.storage.ids import new_id
 from connector_master.storage.migrate import migrate
 
 _ADDRESS_SETTING = "TRADEINDIA_URL"
-_SEED = 1
 _WORKERS = 2
 _RECENT = 12
 """Enquiries of the days that a scheduled run reads again."""
@@ -62,31 +62,6 @@ class Plan:
 QUICK = Plan(leads=2_000, first=500, days=9, connectors=6)
 
 
-class Market:
-    """The sandbox's TradeIndia, steered through the control API."""
-
-    def __init__(self, server: Server) -> None:
-        self.url = f"http://{server.host}:{server.port}"
-
-    def control(self, path: str, asked: Any = None) -> Any:
-        """Return what the control API answers: a POST where something is `asked`, else a GET."""
-        body = None if asked is None else json.dumps(asked).encode()
-        request = Request(f"{self.url}/_control/{path}", data=body, headers={"Content-Type": "application/json"})
-        with urlopen(request, timeout=120) as answer:
-            return json.load(answer)
-
-    def fill(self, count: int, start: datetime, end: datetime) -> None:
-        """Begin anew with `count` enquiries, spread evenly from `start` to before `end`."""
-        self.control("reset", {"seed": _SEED})
-        asked = {"count": count, "from": start.isoformat(), "to": end.isoformat(), "push": False}
-        self.control("tradeindia/leads", asked)
-
-    def state(self) -> dict[str, Any]:
-        """Return what the stand-in counted."""
-        found: dict[str, Any] = self.control("state")["providers"]["tradeindia"]
-        return found
-
-
 def run(plan: Plan) -> bool:
     """Measure both, print it; return whether nothing was lost and no limit was broken."""
     # As `up` does: what is not for operators costs nothing.
@@ -94,8 +69,7 @@ def run(plan: Plan) -> bool:
     with ExitStack() as stack:
         place = stack.enter_context(folder())
         server_url = stack.enter_context(postgres(place / "server"))
-        sandbox = ["connector_master", "sandbox", "--port", "0", "--seed", str(_SEED)]
-        market = Market(stack.enter_context(running("sandbox", sandbox)))
+        market = stack.enter_context(sandbox())
         is_whole = _backfill(plan, market, create_database(server_url, "bench_backfill"), place / "backfill")
         return _due_at_once(plan, market, create_database(server_url, "bench_due"), place / "due") and is_whole
 
@@ -162,11 +136,11 @@ class _Timed:
         self._course.calls += 1
 
 
-def _backfill(plan: Plan, market: Market, url: str, data_dir: Path) -> bool:
+def _backfill(plan: Plan, market: Sandbox, url: str, data_dir: Path) -> bool:
     migrate(url)
     today = datetime.now(IST).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - timedelta(days=plan.days), today
-    market.fill(plan.leads, start, end)
+    _fill(market, plan.leads, start, end)
     # With our pace set to nothing, the provider's must be too.
     market.control("tradeindia/settings", {"betweenSeconds": 0})
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -189,7 +163,7 @@ def _backfill(plan: Plan, market: Market, url: str, data_dir: Path) -> bool:
     return _check_backfill(plan, url)
 
 
-async def _read_all(market: Market, url: str, data_dir: Path, start: datetime, end: datetime, first: int) -> _Course:
+async def _read_all(market: Sandbox, url: str, data_dir: Path, start: datetime, end: datetime, first: int) -> _Course:
     course = _Course()
     connector = _measured(course, first)
     async with open_hub(url, secret_keys=None, data_dir=data_dir, addresses={_ADDRESS_SETTING: market.url}) as opened:
@@ -236,7 +210,7 @@ def _measured(course: _Course, first: int) -> Connector:
 
 
 def _check_backfill(plan: Plan, url: str) -> bool:
-    enquiries = Enquiries(_SEED)
+    enquiries = Enquiries(SEED)
     buyers = len({enquiries.make(number).phone for number in range(1, plan.leads + 1)})
     with psycopg.connect(conninfo(url)) as connection:
         found = connection.execute("""
@@ -245,7 +219,7 @@ def _check_backfill(plan: Plan, url: str) -> bool:
         """).fetchone()
     assert found is not None
     events, distinct, leads, phones, seen = map(int, found)
-    return _all_hold(
+    return all_hold(
         {
             f"{distinct:,} different leads of {plan.leads:,} are stored, each once": (
                 events == distinct == seen == plan.leads
@@ -258,10 +232,10 @@ def _check_backfill(plan: Plan, url: str) -> bool:
 # ---- many connectors due at once ------------------------------------------------------------------------
 
 
-def _due_at_once(plan: Plan, market: Market, url: str, data_dir: Path) -> bool:
+def _due_at_once(plan: Plan, market: Sandbox, url: str, data_dir: Path) -> bool:
     migrate(url)
     now = datetime.now(UTC)
-    market.fill(_RECENT, now - timedelta(hours=36), now - timedelta(hours=1))
+    _fill(market, _RECENT, now - timedelta(hours=36), now - timedelta(hours=1))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_create_all(url, data_dir, plan.connectors))
     place = ["--data-dir", str(data_dir), "--database-url", url]
@@ -279,7 +253,7 @@ def _due_at_once(plan: Plan, market: Market, url: str, data_dir: Path) -> bool:
             time.sleep(0.25)
         seconds = time.monotonic() - began
         computed = _cpu_seconds(workers) - computed
-    calls = int(market.state()["counts"].get("calls", 0))
+    calls = int(market.state("tradeindia")["counts"].get("calls", 0))
     print(
         f"due at once: {done:,} of {plan.connectors:,} connectors read by {_WORKERS} workers in {seconds:.1f} s: "
         f"{done / seconds * 60:,.0f} syncs a minute, {calls / seconds:.1f} calls a second, "
@@ -317,7 +291,7 @@ def _read(connection: "psycopg.Connection[tuple[Any, ...]]") -> int:
     return int(row[0])
 
 
-def _check_due(url: str, market: Market) -> bool:
+def _check_due(url: str, market: Sandbox) -> bool:
     with psycopg.connect(conninfo(url)) as connection:
         by_code = connection.execute("""
             SELECT coalesce(error_code, status), count(*) FROM syncs WHERE status NOT IN ('queued', 'running', 'succeeded')
@@ -332,10 +306,10 @@ def _check_due(url: str, market: Market) -> bool:
         ).fetchall()
     if by_code:
         print(f"       runs that failed and come again: {', '.join(f'{code} {count}' for code, count in by_code)}")
-    state = market.state()
+    state = market.state("tradeindia")
     calls, breaches = (int(state["counts"].get(name, 0)) for name in ("calls", "breaches"))
     pace = state["settings"]["betweenSeconds"]
-    return _all_hold(
+    return all_hold(
         {
             f"each of them has all {_RECENT} enquiries": not short,
             f"{breaches} of {calls:,} calls came too early ({pace} s between two with the same key)": not breaches,
@@ -346,10 +320,11 @@ def _check_due(url: str, market: Market) -> bool:
 # ---- what both need -------------------------------------------------------------------------------------
 
 
-def _all_hold(checks: Mapping[str, bool]) -> bool:
-    for text, holds in checks.items():
-        print(f"{'ok    ' if holds else 'WRONG '} {text}")
-    return all(checks.values())
+def _fill(market: Sandbox, count: int, start: datetime, end: datetime) -> None:
+    """Begin anew with `count` enquiries, spread evenly from `start` to before `end`."""
+    market.control("reset", {"seed": SEED})
+    asked = {"count": count, "from": start.isoformat(), "to": end.isoformat(), "push": False}
+    market.control("tradeindia/leads", asked)
 
 
 def _resident_mb() -> float:

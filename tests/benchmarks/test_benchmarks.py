@@ -56,6 +56,17 @@ def test_pulling_at_speed_loses_no_lead_and_keeps_the_limit_of_every_key() -> No
     assert done.returncode == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_every_lead_that_was_announced_is_fetched_once() -> None:
+    done = _bench("resolve", "--quick")
+
+    verdicts = [line for line in done.stdout.splitlines() if line.startswith(("ok ", "WRONG "))]
+    assert len(verdicts) == 4, done.stdout + done.stderr
+    assert not [line for line in verdicts if line.startswith("WRONG")], done.stdout + done.stderr
+    assert done.returncode == 0
+
+
 def test_an_unknown_suite_is_refused_by_name() -> None:
     done = _bench("dor")
 

@@ -45,11 +45,11 @@ async def run(hub: Hub, workspace: UUID, connector_id: UUID) -> None:
     """
     while True:
         async with hub.engine.connect() as connection:
-            row = await connectors.get(connection, workspace, connector_id)
             batch = await resolves.due(connection, workspace, connector_id, _BATCH)
+            if not batch:
+                return
+            row = await connectors.get(connection, workspace, connector_id)
             source = await source_of(connection, hub.keys, hub.apps, row) if row is not None else None
-        if not batch:
-            return
         if row is None or source is None:
             await _give_up(hub, workspace, batch, ConnectorNotFound("The connector was deleted before it was fetched."))
             continue
