@@ -29,7 +29,16 @@ LISTED = {
     "position",
     "warnings",
 }
-SHOWN = LISTED | {"headers", "payload", "payloadEncoding", "payloadBytes", "decoded", "body", "bodyEncoding"}
+SHOWN = LISTED | {
+    "headers",
+    "payload",
+    "payloadEncoding",
+    "payloadBytes",
+    "decoded",
+    "body",
+    "bodyEncoding",
+    "resolved",
+}
 ODD = {"nothing_has_this": "phoneNumber"}
 
 

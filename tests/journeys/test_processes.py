@@ -51,6 +51,12 @@ async def test_an_announced_lead_survives_a_kill_between_its_push_and_its_fetch(
     process = start("up", folder / "data", sandbox)
     hub = Hub(process, folder / "data")
     made = await connected(hub, sandbox, "meta", META)
+
+    async def was_pulled() -> Any:
+        return (await hub.api("GET", f"/api/connectors/{made.id}")).json()["lastSyncAt"]
+
+    # The next pull is an hour away: what comes now comes by its announcement.
+    await until(was_pulled)
     sandbox.set("meta", pushTo=f"{hub.address}{made.url}")
     phones = [new_phone() for _ in range(3)]
     # While Meta does not answer, none of them can be fetched.
