@@ -404,6 +404,24 @@ async def test_the_apps_address_is_changed_only_where_it_is_none_of_ours(known: 
     assert sent[0]["fields"].split(",") == (["leadgen"] if known is None else ["leadgen", "feed"])
 
 
+@pytest.mark.parametrize(("living", "is_left"), [({"abc", "other"}, True), ({"abc"}, False)])
+async def test_an_address_of_a_connector_that_is_gone_gives_way(
+    sandbox: Sandbox, client: HttpClient, living: set[str], *, is_left: bool
+) -> None:
+    # The sandbox asks the address that it is given, and nobody answers there.
+    sandbox.set("meta", pushTo=f"{sandbox.url}/api/connectors/meta/other", subscribedPages=[PAGE])
+    granted = grant(page("sandbox-page-" + PAGE))
+    callback = Callback(f"{sandbox.url}/api/connectors/meta/abc", "verify-me", frozenset(living))
+
+    asked = subscribe(client, granted, SETTINGS, granted.accounts[0], callback)
+
+    if is_left:
+        await asked
+    else:
+        with pytest.raises(BadProviderRequest, match="could not verify"):
+            await asked
+
+
 async def test_what_a_page_is_subscribed_to_besides_stays() -> None:
     app = {"id": APP.id, "subscribed_fields": ["feed", "messages"]}
     script = Scripted(

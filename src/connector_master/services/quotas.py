@@ -1,12 +1,15 @@
 """Quotas: how much of its provider's daily calls a key has left, and how far apart runs have to lie for them to last."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.connectors.pulling import Limits
+from connector_master.services.hub import Hub
 from connector_master.storage import paces, quotas
+
+_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,9 @@ async def quota_of(connection: AsyncConnection, key: str | None, limits: Limits,
     if left > 0:
         spread *= min(1.0, await quotas.calls_per_round(connection, key) / left)
     return Quota(used, limits.units_per_day, ends_at, rests_until, spread)
+
+
+async def forget_old(hub: Hub) -> None:
+    """Forget the days that are over in every zone."""
+    async with hub.engine.begin() as connection:
+        await quotas.forget(connection, (datetime.now(UTC) - _KEPT).date())

@@ -11,7 +11,7 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, overview, rechecks, resolves, sessions, syncs, upkeep
+from connector_master.services import events, grants, overview, quotas, rechecks, resolves, sessions, syncs, upkeep
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
@@ -146,6 +146,11 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="forget_ended_sessions", queue=QUEUE, queueing_lock="forget_ended_sessions")
     async def forget_sessions(timestamp: int) -> None:
         await sessions.forget_ended(hub.engine)
+
+    @app.periodic(cron="57 4 * * *")
+    @app.task(name="forget_old_quotas", queue=QUEUE, queueing_lock="forget_old_quotas")
+    async def forget_quotas(timestamp: int) -> None:
+        await quotas.forget_old(hub)
 
     @app.periodic(cron="17 4 * * *")
     @app.task(name="forget_old_jobs", queue=QUEUE, queueing_lock="forget_old_jobs")
