@@ -263,6 +263,19 @@ async def test_processes_that_need_a_new_token_at_once_ask_for_one_together(met:
         assert [call.status for call in met.foreign.token_calls()] == [200]
 
 
+async def test_a_refresh_token_that_was_entered_is_used_by_one_process_only(met: Met) -> None:
+    await met.connected()
+    (token,) = met.foreign.refresh_tokens(alive=True)
+    connector = await met.hub.create_connector("google", credentials=APP | {"refreshToken": token})
+    met.foreign.calls.clear()
+
+    path = f"/api/connectors/{connector.id}/accounts"
+    answers = await asyncio.gather(*[hub.api("GET", path) for _ in range(4) for hub in (met.hub, met.other)])
+
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert [call.status for call in met.foreign.token_calls()] == [200]
+
+
 async def test_who_disconnects_while_the_token_is_renewed_stays_disconnected(met: Met) -> None:
     connector = await met.connected()
     met.foreign.end_access_tokens()

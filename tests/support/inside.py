@@ -1,7 +1,7 @@
 """The hub within the test's own process: for what goes on behind the doors, where a test wants to hold the strings."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from connector_master.access.caller import Caller, command_line
-from connector_master.app import open_hub
+from connector_master.app import NOTHING_SET, open_hub
 from connector_master.ingest.bodies import decode
 from connector_master.ingest.intake import Arrival
 from connector_master.model.event import Outcome, Push
@@ -65,9 +65,11 @@ class Inside:
 
 
 @asynccontextmanager
-async def open_inside(database_url: str, data_dir: Path) -> AsyncIterator[Inside]:
-    """Run a hub on the migrated database at `database_url`."""
-    async with open_hub(database_url, secret_keys=None, data_dir=data_dir) as running:
+async def open_inside(
+    database_url: str, data_dir: Path, addresses: Mapping[str, str] = NOTHING_SET
+) -> AsyncIterator[Inside]:
+    """Run a hub on the migrated database at `database_url`; `addresses` are those of providers, by their settings."""
+    async with open_hub(database_url, secret_keys=None, data_dir=data_dir, addresses=addresses) as running:
         async with running.hub.engine.connect() as connection:
             workspace = (await connection.execute(text("SELECT id FROM workspaces"))).scalar_one()
         yield Inside(running.hub, command_line(workspace))

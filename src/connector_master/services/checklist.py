@@ -136,7 +136,8 @@ def _grant(known: _Known, now: datetime) -> Iterator[Item]:
         yield Item("token_life", title, "ok")
     elif connection.ends_at - now < _ENDS_SOON:
         day = connection.ends_at.date().isoformat()
-        yield Item("token_life", title, "wrong", f"Connect again before {day}: then the agreement ends.")
+        remedy = f"Connect again before {day}: then the agreement ends. {known.connector.oauth.lasts_if}".strip()
+        yield Item("token_life", title, "wrong", remedy)
     else:
         yield Item("token_life", title, "ok")
 

@@ -27,10 +27,11 @@ from connector_master.model.problem import (
     Problem,
 )
 from connector_master.services.credentials import open_credentials, paced
-from connector_master.services.grants import account_row, connection_row, grant_of, refresh_token_of, using
+from connector_master.services.grants import grant_of, refresh_token_of, using
 from connector_master.services.hub import Hub
 from connector_master.services.rechecks import forget_all
 from connector_master.services.sources import installed_app, opened, settings_of
+from connector_master.services.stored_grants import account_row, connection_row
 from connector_master.services.subscriptions import subscribe, unsubscribe
 from connector_master.services.withdrawal import agreement_of, take_back
 from connector_master.storage import accounts, activity, connections, connectors, resolves, syncs
@@ -343,7 +344,7 @@ async def _reach(hub: Hub, row: ConnectorRow, connector: Connector, grant: Grant
 
 async def _ask_accounts(hub: Hub, row: ConnectorRow, connector: Connector) -> Sequence[Account]:
     listing = connector.accounts
-    if listing is None or connector.oauth is None:
+    if listing is None:
         raise NoOAuth("Connectors of this type have no accounts to choose from.")
     async with hub.engine.connect() as connection:
         credentials = await open_credentials(connection, hub.keys, row, connector)
