@@ -11,7 +11,18 @@ from procrastinate import App, PsycopgConnector, RetryStrategy
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
-from connector_master.services import events, grants, overview, quotas, rechecks, resolves, sessions, syncs, upkeep
+from connector_master.services import (
+    events,
+    lifetimes,
+    overview,
+    quotas,
+    rechecks,
+    renewals,
+    resolves,
+    sessions,
+    syncs,
+    upkeep,
+)
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
@@ -115,7 +126,12 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.periodic(cron="* * * * *")
     @app.task(name="renew_connections", queue=RESOLVE_QUEUE, queueing_lock="renew_connections")
     async def renew_connections(timestamp: int) -> None:
-        await grants.renew_due(hub)
+        await renewals.renew_due(hub)
+
+    @app.periodic(cron="* * * * *")
+    @app.task(name="look_after_connections", queue=RESOLVE_QUEUE, queueing_lock="look_after_connections")
+    async def look_after_connections(timestamp: int) -> None:
+        await lifetimes.look_after(hub)
 
     @app.periodic(cron="* * * * * */10")
     @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")

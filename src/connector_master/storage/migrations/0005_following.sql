@@ -40,5 +40,12 @@ ALTER TABLE syncs ADD COLUMN calls integer NOT NULL DEFAULT 0;
 ALTER TABLE connectors ADD COLUMN subscribe_at timestamptz NOT NULL DEFAULT now() + interval '1 day';
 CREATE INDEX connectors_subscribe ON connectors (subscribe_at) WHERE deleted_at IS NULL;
 
+-- Deleting a connector forgets its connection; what was deleted before that was so still had its tokens.
+DELETE FROM connections n USING connectors c
+ WHERE c.workspace_id = n.workspace_id AND c.id = n.connector_id AND c.deleted_at IS NOT NULL;
+DELETE FROM connector_accounts a USING connectors c
+ WHERE c.workspace_id = a.workspace_id AND c.id = a.connector_id AND c.deleted_at IS NOT NULL;
+UPDATE connections SET check_at = now() WHERE lost_at IS NULL;
+
 -- Leads that a reconciliation brought and no push had.
 ALTER TABLE syncs ADD COLUMN recovered integer NOT NULL DEFAULT 0;
