@@ -13,9 +13,12 @@ from connector_master.connectors.pulling import Limits
 from connector_master.ingest.pacing import MustWait, Paced
 from connector_master.model.problem import DailyLimitReached
 from connector_master.services import checklist, connections, syncs
+from connector_master.storage import connectors
+from connector_master.storage import syncs as stored
 from connector_master.storage.connectors import ConnectorRow
+from connector_master.storage.ids import new_id
 from tests.support.counted import Counted
-from tests.support.hub import new_phone
+from tests.support.hub import new_phone, until
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 PER_DAY = 8
@@ -259,3 +262,31 @@ async def test_a_person_is_told_at_once_that_the_day_is_used_up(counted: Counted
         await connections.list_accounts(counted.hub, counted.caller, connector.id)
 
     assert told.value.retry_after_seconds is not None
+
+
+# ---- the schedule beside runs ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trigger", ["scheduled", "backfill"])
+async def test_a_run_goes_on_while_the_schedule_looks_at_its_connector(counted: Counted, trigger: str) -> None:
+    connector = await counted.connect()
+    counted.provider.pages = [[comment("1")]]
+    now = datetime.now(UTC)
+    async with counted.hub.engine.begin() as connection:
+        about: dict[str, Any] = {"connector_id": connector.id, "from_at": now - timedelta(days=1), "to_at": now}
+        sync = await stored.add(connection, counted.workspace, id_=new_id(), trigger=trigger, **about)
+
+    async def the_run_waits() -> bool:
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        return bool(await counted.sql(waiting))
+
+    async with counted.hub.engine.begin() as scheduling:
+        # What the schedule does: it holds the connector, and then tries to queue the next run.
+        await connectors.get_locked(scheduling, counted.workspace, connector.id)
+        running = asyncio.create_task(syncs.run(counted.hub, counted.workspace, sync.id))
+        await until(the_run_waits)
+        with pytest.raises(stored.AlreadyActive):
+            await stored.add(scheduling, counted.workspace, id_=new_id(), trigger="scheduled", **about)
+    await running
+
+    assert (await syncs.get(counted.hub, counted.caller, connector.id, sync.id)).status == "succeeded"

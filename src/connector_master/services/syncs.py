@@ -331,6 +331,8 @@ async def _settle(
             )
             await defer_run(connection, sync, resumes_at)
             return
+        # The connector before its run: who schedules the next run holds it and waits for this one.
+        await connectors.get_locked(connection, row.workspace_id, row.id)
         ended = await syncs.finish(
             connection,
             row.workspace_id,

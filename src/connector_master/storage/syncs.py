@@ -184,18 +184,18 @@ async def commit_page(
             "failed": _count(stored, "failed"),
             "repeated": sum(one.repeated for one in stored),
         }
-        values = {"workspace": sync.workspace_id, "id": sync.id, "token": token, "read_until": read_until}
-        row = await (await connection.execute(_PROGRESS, values | counts)).fetchone()
-        if row is None:
-            raise LostRun
         if sync.moves_mark:
-            values = {
+            # The connector before its run, as everywhere: who schedules the next run holds it and waits for this one.
+            mark = {
                 "workspace": sync.workspace_id,
                 "connector": sync.connector_id,
                 "read_until": read_until,
                 "state": None if state is None else orjson.dumps(state).decode(),
             }
-            await connection.execute(_MARK, values)
+            await connection.execute(_MARK, mark)
+        values = {"workspace": sync.workspace_id, "id": sync.id, "token": token, "read_until": read_until}
+        if await (await connection.execute(_PROGRESS, values | counts)).fetchone() is None:
+            raise LostRun
 
 
 def _count(stored: Sequence[Stored], status: str) -> int:
