@@ -623,11 +623,10 @@ async def test_each_error_says_what_happens_next(told: Any, expected: tuple[type
     assert "AQVsecret" not in raised.value.detail
 
 
-async def test_an_ended_version_is_nothing_that_connecting_again_mends() -> None:
-    told = next(one for one in sample("errors") if one["http_status"] == 426)
-
+@pytest.mark.parametrize("given", [answer("", 426), answer({"code": "NONEXISTENT_VERSION", "message": "gone"}, 400)])
+async def test_an_ended_version_is_nothing_that_connecting_again_mends(given: Answer) -> None:
     with pytest.raises(ApiVersionEnded) as raised:
-        await resolve(Scripted(answer(told["body"], 426)), grant(), SETTINGS, NOTICE)
+        await resolve(Scripted(given), grant(), SETTINGS, NOTICE)
 
     assert "Raise the API version" in raised.value.remedy
     assert isinstance(raised.value, ProviderUnavailable)

@@ -9,13 +9,7 @@ from connector_master.connectors.identity import sent_id
 from connector_master.connectors.linkedin_accounts import chosen, lead_types_of, owner
 from connector_master.connectors.linkedin_api import Rest, rest_of
 from connector_master.connectors.linkedin_errors import NotThere
-from connector_master.connectors.linkedin_lead import (
-    NO_NAMES,
-    Names,
-    campaign_of,
-    creative_of,
-    lead_record,
-)
+from connector_master.connectors.linkedin_lead import NO_NAMES, Names, campaign_of, creative_of, lead_record
 from connector_master.connectors.linkedin_notices import RESPONSE, owner_of
 from connector_master.connectors.linkedin_restli import encoded, form_version, id_in, text, urn
 from connector_master.connectors.oauth import Account, Grant
@@ -148,16 +142,18 @@ async def _record(rest: Rest, grant: Grant, lead: Mapping[str, Json]) -> Record:
 
 
 async def _form(rest: Rest, lead: Mapping[str, Json]) -> Mapping[str, Json] | None:
-    """Return a lead's form, read once in an hour; None where it can't be read. Raises what passes by itself."""
+    """Return a lead's form, read once in a minute; None where it can't be read. Raises what passes by itself."""
     version = form_version(lead.get("versionedLeadGenFormUrn"))
     if version is None:
         return None
-    try:
-        found: Mapping[str, Json] = await rest.memory.get(
-            f"linkedin form {version}", lambda: rest.get(f"leadForms/{encoded(version[0])}")
-        )
-    except (BadProviderRequest, PermissionMissing):
-        return None
+
+    async def read() -> Mapping[str, Json] | None:
+        try:
+            return await rest.get(f"leadForms/{encoded(version[0])}")
+        except (BadProviderRequest, PermissionMissing):
+            return None
+
+    found: Mapping[str, Json] | None = await rest.memory.get(f"linkedin form {version}", read, seconds=60)
     return found
 
 
