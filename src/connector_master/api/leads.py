@@ -107,7 +107,7 @@ class SearchQuery(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
     q: str | None = Field(
-        default=None, max_length=200, description="Words, all of which occur in name, e-mail, company or phone number."
+        default=None, max_length=200, description="Words, each in name, e-mail, company or phone number."
     )
     phone: str | None = Field(
         default=None, max_length=100, description="A phone number in any spelling, or how it begins."

@@ -2,21 +2,24 @@
 
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
 import phonenumbers
 
 from connector_master.access.caller import Caller
+from connector_master.ingest.retry import read_again
+from connector_master.ingest.source import Source
 from connector_master.model.lead import LEAD_FIELDS
 from connector_master.model.problem import InvalidPhone, MissingPhone, NotFound
 from connector_master.pipeline.normalize import normalize_phone
 from connector_master.services import csv_cells
 from connector_master.services.hub import Hub
-from connector_master.storage import activity, events, leads
+from connector_master.services.sources import source_of
+from connector_master.storage import activity, connectors, events, lead_words, leads
 from connector_master.storage.events import Touch
 from connector_master.storage.leads import Lead, LeadFilter
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -24,6 +27,10 @@ from connector_master.storage.paging import decode_cursor, encode_cursor
 DEFAULT_REGION = "IN"
 MOST_TOUCHES = 200
 _EXPORT_ROWS = 1_000
+_SETTLED = timedelta(seconds=30)
+"""Events are committed within this time after their id was made."""
+_MOST_EVENTS = 5_000
+_MOST_TOLD = 20
 _MOST_WORDS = 10
 _FEWEST_DIGITS = 3
 _LIKE_A_PHONE = re.compile(r"[\s\d+().\-/]+")
@@ -75,6 +82,14 @@ async def list_page(
     return found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None
 
 
+async def make_findable(hub: Hub, now: datetime) -> None:
+    """Make leads that came or changed findable by words; called every few seconds."""
+    is_left = True
+    while is_left:
+        async with hub.engine.begin() as connection:
+            is_left = await lead_words.index_on(connection, now=now, settled=_SETTLED, most=_MOST_EVENTS)
+
+
 async def get(hub: Hub, caller: Caller, lead_id: UUID) -> WithTimeline:
     """Return a lead with its timeline. Raises NotFound."""
     async with hub.engine.connect() as connection:
@@ -82,6 +97,30 @@ async def get(hub: Hub, caller: Caller, lead_id: UUID) -> WithTimeline:
         if lead is None:
             raise NotFound("No lead has this id.")
         return WithTimeline(lead, await events.of_lead(connection, caller.workspace_id, lead_id, MOST_TOUCHES))
+
+
+async def told(hub: Hub, caller: Caller, found: WithTimeline) -> Mapping[UUID, Mapping[str, str]]:
+    """Return, by event, what each touch of a lead's timeline says of the lead, by today's mapping: lead field → text.
+
+    Only of the newest touches, and of none whose payload is gone or can't be read any more.
+    """
+    said: dict[UUID, Mapping[str, str]] = {}
+    now = datetime.now(UTC)
+    sources: dict[UUID, Source | None] = {}
+    for touch in found.timeline[:_MOST_TOLD]:
+        async with hub.engine.connect() as connection:
+            raw = await events.get_raw(connection, caller.workspace_id, touch.id)
+            if touch.connector_id not in sources:
+                row = await connectors.get_ever(connection, caller.workspace_id, touch.connector_id)
+                sources[touch.connector_id] = (
+                    None if row is None else await source_of(connection, hub.keys, hub.apps, row)
+                )
+        source = sources[touch.connector_id]
+        if raw is None or source is None:
+            continue
+        columns = read_again(source, raw, now).again.row.columns
+        said[touch.id] = {name: str(columns[column]) for name, column in LEAD_FIELDS.items() if columns.get(column)}
+    return said
 
 
 async def export(hub: Hub, caller: Caller, search: Search) -> AsyncIterator[bytes]:

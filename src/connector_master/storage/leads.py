@@ -1,12 +1,12 @@
 """Leads: who enquired. Written by the hot statement (batch.py); read here, newest first.
 
 Ids carry the time they were made, so a span of time is a span of the primary key. A phone number is found by the index on
-deduplication keys, which begin with it. Text (`q`) and `source` are looked for row by row along the primary key: there
-is no index for parts of words, for it would cost every push.
+deduplication keys, which begin with it. `source` is looked for row by row along the primary key. So are words among the
+newest leads, any part of one; among the older ones an index (lead_words.py) finds beginnings of words.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -55,7 +55,8 @@ class LeadFilter:
     """Which leads. `start` ≤ created_at < `end`.
 
     `phone` is E.164; `phone_beginnings` are beginnings of E.164, any of which will do. `words` (lower case) must all occur
-    in name, e-mail, company or phone; `digits` may occur in the phone instead.
+    in name, e-mail, company or phone; `digits` may occur in the phone instead. Of leads that are not among the newest, the
+    words must be beginnings of words.
     """
 
     phone: str | None = None
@@ -76,10 +77,26 @@ _WORDS = """NOT EXISTS (
         SELECT 1 FROM unnest(CAST(:words AS text[])) AS wanted (word)
          WHERE strpos(lower(concat_ws(' ', l.name, l.email, l.business_name, l.phone_number)), wanted.word) = 0)"""
 
+_INDEXED = """l.id IN (SELECT w.lead_id FROM lead_words w
+                WHERE w.workspace_id = :workspace AND w.words @@ coalesce(words_query(:digits) || words_query(:said),
+                                                                           words_query(:said)))"""
+
 _PHONE = "l.deduplication_key >= :phone AND l.deduplication_key < :phone_end AND l.phone_number = :phone"
 _BEGINNINGS = """l.deduplication_key >= :beginnings_start AND l.deduplication_key < :beginnings_end AND EXISTS (
         SELECT 1 FROM unnest(CAST(:beginnings AS text[])) AS wanted (beginning)
          WHERE starts_with(l.phone_number, wanted.beginning))"""
+
+
+_NEWEST = 5_000
+"""So many leads are looked through row by row before the index is asked."""
+
+# Where the newest leads end: after so many, and not before the last one that the index may not know yet.
+_EDGE = text("""
+    SELECT least((SELECT id FROM leads WHERE workspace_id = :workspace AND id < :below ORDER BY id DESC OFFSET :newest LIMIT 1),
+                 (SELECT until FROM searchable))
+""")
+
+_LAST = UUID(int=2**128 - 1)
 
 
 async def page(
@@ -87,6 +104,24 @@ async def page(
 ) -> list[Lead]:
     """Return at most `limit` leads, newest first, beginning after the id `after`."""
     conditions, values = _conditions(filter_, after)
+    if not filter_.words:
+        return await _page(connection, workspace, conditions, values, limit)
+    edge_values = {"workspace": workspace, "below": after or _LAST, "newest": _NEWEST}
+    edge: UUID | None = (await connection.execute(_EDGE, edge_values)).scalar_one()
+    conditions, values = _conditions(replace(filter_, words=(), digits=None), after)
+    said, said_values = _said(filter_)
+    newest = [*conditions, said] if edge is None else [*conditions, said, "l.id >= :edge"]
+    found = await _page(connection, workspace, newest, values | said_values | {"edge": edge}, limit)
+    if edge is None or len(found) == limit:
+        return found
+    older = [*conditions, _INDEXED, "l.id < :edge"]
+    values |= {"edge": edge, "said": " ".join(filter_.words), "digits": filter_.digits}
+    return found + await _page(connection, workspace, older, values, limit - len(found))
+
+
+async def _page(
+    connection: AsyncConnection, workspace: UUID, conditions: Sequence[str], values: Mapping[str, Any], limit: int
+) -> list[Lead]:
     # Only the conditions asked for are there, so each combination has a plan of its own.
     statement = text(f"""
         SELECT {_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} ORDER BY l.id DESC LIMIT :limit
@@ -121,14 +156,14 @@ def _conditions(filter_: LeadFilter, after: UUID | None) -> tuple[list[str], dic
     if filter_.source is not None:
         conditions.append("lower(l.source) = lower(:source)")
         values["source"] = filter_.source
-    if filter_.words:
-        values["words"] = list(filter_.words)
-        if filter_.digits is None:
-            conditions.append(_WORDS)
-        else:
-            conditions.append(f"({_WORDS} OR strpos(l.phone_number, :digits) > 0)")
-            values["digits"] = filter_.digits
     return conditions, values
+
+
+def _said(filter_: LeadFilter) -> tuple[str, dict[str, Any]]:
+    if filter_.digits is None:
+        return _WORDS, {"words": list(filter_.words)}
+    condition = f"({_WORDS} OR strpos(l.phone_number, :digits) > 0)"
+    return condition, {"words": list(filter_.words), "digits": filter_.digits}
 
 
 def _last_id_before(end: datetime) -> UUID:

@@ -13,6 +13,8 @@ from procrastinate.jobs import Status
 
 from connector_master.services import (
     events,
+    grants,
+    leads,
     lifetimes,
     overview,
     quotas,
@@ -157,6 +159,11 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="count_events", queue=QUEUE, queueing_lock="count_events")
     async def count_events(timestamp: int) -> None:
         await overview.count_due(hub, datetime.now(UTC))
+
+    @app.periodic(cron="* * * * * */10")
+    @app.task(name="make_leads_findable", queue=QUEUE, queueing_lock="make_leads_findable")
+    async def make_leads_findable(timestamp: int) -> None:
+        await leads.make_findable(hub, datetime.now(UTC))
 
     @app.periodic(cron="27 * * * *")
     @app.task(name="forget_ended_sessions", queue=QUEUE, queueing_lock="forget_ended_sessions")
