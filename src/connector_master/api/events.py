@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
 
 from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
@@ -15,10 +16,12 @@ from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow,
 from connector_master.api.shapes import Request, View
 from connector_master.model.event import EventStatus
 from connector_master.model.json import Json
+from connector_master.model.problem import Problem
 from connector_master.model.problem_kinds import kind_of
 from connector_master.services import events
 from connector_master.services.events import Seen
 from connector_master.storage.events import Event, EventFilter
+from connector_master.storage.failures import Failure
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 
@@ -102,6 +105,50 @@ class EventWithPayload(EventView):
         )
 
 
+class FailureView(View):
+    """Failed events of one connector and one cause."""
+
+    connector_id: UUID
+    code: str
+    title: str
+    remedy: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    detail: str | None = Field(description="What was said of the newest.")
+    example_id: UUID = Field(description="The newest of them.")
+
+    @classmethod
+    def of(cls, failure: Failure) -> Self:
+        """Return what the API shows of `failure`."""
+        kind = kind_of(failure.code) or Problem
+        return cls(
+            connector_id=failure.connector_id,
+            code=failure.code,
+            title=kind.title,
+            remedy=kind.remedy,
+            count=failure.count,
+            first_at=failure.first_at,
+            last_at=failure.last_at,
+            detail=failure.detail,
+            example_id=failure.example_id,
+        )
+
+
+class FailuresView(View):
+    """Failed events by connector and cause, the cause seen last first; of the newest 50,000."""
+
+    items: list[FailureView]
+
+
+class FailuresQuery(BaseModel):
+    """Whose failures."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    connector_id: UUID | None = None
+
+
 class ListQuery(PageQuery):
     """Which events, and how many."""
 
@@ -168,6 +215,13 @@ async def retry_events(caller: Retrier, hub: HubDependency, body: RetryMany) -> 
     )
     job = await events.start_retry(hub, caller, filter_)
     return StartedJob(job_id=job.id, status=job.status)
+
+
+@router.get("/failures", response_model=FailuresView, responses=problems(401, 403, 422))
+async def list_failures(caller: Seer, hub: HubDependency, query: Annotated[FailuresQuery, Query()]) -> FailuresView:
+    """List what failed, grouped by connector and cause."""
+    found = await events.list_failures(hub, caller, query.connector_id)
+    return FailuresView(items=[FailureView.of(failure) for failure in found])
 
 
 @router.get("/{event_id}", response_model=EventWithPayload, responses=problems(401, 403, 404, 422))

@@ -1,7 +1,7 @@
 """Events: looking at what arrived, and trying again what could not be used."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,8 +22,9 @@ from connector_master.model.json_text import read_json
 from connector_master.model.problem import Conflict, NotFound, Problem, Transient
 from connector_master.services.hub import Hub
 from connector_master.services.sources import source_of
-from connector_master.storage import activity, connectors, events, jobs
+from connector_master.storage import activity, connectors, events, failures, jobs
 from connector_master.storage.events import OPEN, Event, EventFilter, RawEvent
+from connector_master.storage.failures import Failure
 from connector_master.storage.ids import new_id
 from connector_master.storage.jobs import PROCESS_HELD, RETRY_EVENTS, Job
 from connector_master.storage.paging import decode_cursor, encode_cursor
@@ -69,6 +70,12 @@ async def list_page(
     async with hub.engine.connect() as connection:
         found = await events.page(connection, caller.workspace_id, filter_, limit=limit + 1, after=after)
     return found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None
+
+
+async def list_failures(hub: Hub, caller: Caller, connector_id: UUID | None = None) -> Sequence[Failure]:
+    """Return the failed events grouped by connector and cause, the cause seen last first."""
+    async with hub.engine.connect() as connection:
+        return await failures.grouped(connection, caller.workspace_id, connector_id)
 
 
 async def get(hub: Hub, caller: Caller, event_id: UUID) -> Seen:
