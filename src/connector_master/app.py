@@ -23,6 +23,7 @@ from connector_master.api import (
     connectors,
     errors,
     events,
+    field_mappings,
     health,
     jobs,
     leads,
@@ -55,6 +56,7 @@ from connector_master.web.site import fork, site
 ROUTERS = (
     connections,
     connectors,
+    field_mappings,
     connector_types,
     syncs,
     metrics,

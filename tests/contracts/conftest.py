@@ -54,7 +54,7 @@ class Route:
 
     def filled(self, ids: dict[str, UUID]) -> str:
         """The path with an id for each of its parameters; an unknown parameter is a KeyError that names it."""
-        path = self.path.replace("{connector_type}", "google")
+        path = self.path.replace("{connector_type}", "google").replace("{version}", "1")
         for name in ("webhookId", *(part[1:-1] for part in self.path.split("/") if part.startswith("{"))):
             if f"{{{name}}}" in path:
                 path = path.replace(f"{{{name}}}", str(ids[name]))

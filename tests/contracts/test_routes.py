@@ -22,6 +22,7 @@ UNKNOWN: Mapping[str, UUID] = {
 }
 VALID: Mapping[str, dict[str, Any]] = {
     "PUT /api/connectors/{connector_id}/field-mapping": {"fieldMapping": None},
+    "POST /api/connectors/{connector_id}/field-mapping/try": {"fieldMapping": None},
     "POST /api/connectors/{connector_id}/test-webhook": {"payload": {}},
     "PUT /api/connectors/{connector_id}/accounts": {"ids": []},
 }

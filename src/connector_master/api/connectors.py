@@ -1,16 +1,16 @@
 """/api/connectors: management and operation of sources (SPEC.md "API Endpoints")."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
 from connector_master.api.log_lines import LogLine, LogQuery
+from connector_master.api.mapping_shapes import FieldMapping, plain
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
 from connector_master.api.shapes import Request, View
 from connector_master.services import audit, connectors, trials
@@ -31,24 +31,6 @@ Status = Literal["active", "paused", "needs_authorization", "failing"]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="What people call it.")]
 Description = Annotated[str, Field(max_length=2000)]
 Object = dict[str, JsonValue]
-
-
-class MappingEntry(Request):
-    """Where a source path goes, and what is made of it on the way."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    field: str = Field(description="A lead field, or attributes.<name>.")
-    transform: str | None = Field(default=None, description="A CEL expression over `value` and `record`.")
-    combine: Literal["join", "first"] | None = Field(
-        default=None, description="Whether several sources of one field are joined or the first filled one is taken."
-    )
-
-
-FieldMapping = Annotated[
-    dict[str, str | MappingEntry],
-    Field(description="Source path → lead field, in the order in which they are joined or tried.", max_length=500),
-]
 
 
 class CredentialView(View):
@@ -92,6 +74,7 @@ class ConnectorView(View):
     credentials: dict[str, CredentialView] | None = None
     connection: ConnectionView | None = Field(default=None, description="Only for sources behind OAuth.")
     field_mapping: dict[str, Any] | None = Field(default=None, description="The mapping that counts.")
+    mapping_version: int | None = Field(default=None, description="Which of its versions that is, from 1.")
     last_event_at: datetime | None
     last_sync_at: datetime | None
     next_sync_at: datetime | None
@@ -127,6 +110,7 @@ class ConnectorView(View):
                 for name in shown.connector.credentials.names()
             }
             seen["field_mapping"] = row.field_mapping if row.field_mapping is not None else shown.connector.mapping
+            seen["mapping_version"] = row.mapping_version
             if shown.new_secret is not None:
                 seen["webhook_secret"] = shown.new_secret
             if shown.new_verify_token is not None:
@@ -153,12 +137,6 @@ class ConnectorChange(Request):
     settings: Object | None = None
     credentials: Object | None = None
     field_mapping: FieldMapping | None = None
-
-
-class MappingChange(Request):
-    """A whole field mapping; null goes back to the type's default."""
-
-    field_mapping: FieldMapping | None
 
 
 class Grace(Request):
@@ -267,7 +245,7 @@ async def create_connector(caller: Creator, hub: HubDependency, body: NewConnect
         description=body.description,
         settings=body.settings,
         credentials=body.credentials,
-        field_mapping=_plain(body.field_mapping),
+        field_mapping=plain(body.field_mapping),
     )
     return ConnectorView.of(made, caller)
 
@@ -300,7 +278,7 @@ async def update_connector(
     if "name" in changes:
         changes["name"] = changes["name"].strip()
     if "field_mapping" in changes:
-        changes["field_mapping"] = _plain(body.field_mapping)
+        changes["field_mapping"] = plain(body.field_mapping)
     return ConnectorView.of(await connectors.update(hub, caller, connector_id, changes), caller)
 
 
@@ -308,21 +286,6 @@ async def update_connector(
 async def delete_connector(caller: Deleter, hub: HubDependency, connector_id: UUID) -> None:
     """Delete a connector: its address answers 404 at once; its leads and events stay."""
     await connectors.delete(hub, caller, connector_id)
-
-
-@router.put(
-    "/{connector_id}/field-mapping",
-    response_model=ConnectorView,
-    response_model_exclude_unset=True,
-    responses=problems(400, 401, 403, 404, 413, 422),
-)
-async def put_field_mapping(
-    caller: Editor, hub: HubDependency, connector_id: UUID, body: MappingChange
-) -> ConnectorView:
-    """Save a field mapping; refused with each fault named."""
-    return ConnectorView.of(
-        await connectors.change_mapping(hub, caller, connector_id, _plain(body.field_mapping)), caller
-    )
 
 
 @router.post(
@@ -348,7 +311,7 @@ async def regenerate_secret(
 @router.post("/{connector_id}/test-webhook", response_model=TrialView, responses=problems(400, 401, 403, 404, 413, 422))
 async def test_webhook(caller: Operator, hub: HubDependency, connector_id: UUID, body: Payload) -> TrialView:
     """Try a payload: what lead it would become, what is wrong, what nobody maps. Creates nothing."""
-    return TrialView.of(await trials.try_payload(hub, caller, connector_id, body.payload, _plain(body.field_mapping)))
+    return TrialView.of(await trials.try_payload(hub, caller, connector_id, body.payload, plain(body.field_mapping)))
 
 
 @router.post("/{connector_id}/test-connection", response_model=CheckView, responses=problems(401, 403, 404, 422))
@@ -400,15 +363,6 @@ def _connection_view(row: ConnectionRow) -> ConnectionView:
         lost_at=row.lost_at,
         problem=row.problem_detail,
     )
-
-
-def _plain(mapping: Mapping[str, str | MappingEntry] | None) -> dict[str, Any] | None:
-    if mapping is None:
-        return None
-    return {
-        path: target if isinstance(target, str) else target.model_dump(exclude_none=True)
-        for path, target in mapping.items()
-    }
 
 
 def _hint(shown: Shown, name: str) -> str | None:

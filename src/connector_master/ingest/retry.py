@@ -71,7 +71,7 @@ def read_again(source: Source, raw: RawEvent, now: datetime) -> Read:
     if raw.twin is not None:
         columns["twin"] = raw.twin
     try:
-        record, *others = _records(source, raw) or [Record(None, ignored="no_records")]
+        record, *others = records_in(source, raw) or [Record(None, ignored="no_records")]
     except Permanent as problem:
         fail(columns, problem)
         return Read(raw, Again(EventRow(columns, b"")))
@@ -93,17 +93,8 @@ def read_again(source: Source, raw: RawEvent, now: datetime) -> Read:
     )
 
 
-def _columns(source: Source, raw: RawEvent, now: datetime) -> Columns:
-    return {
-        "workspace_id": source.workspace_id,
-        "id": raw.event.id,
-        "connector_id": raw.event.connector_id,
-        "received_at": now,
-        "origin": raw.event.origin,
-    }
-
-
-def _records(source: Source, raw: RawEvent) -> Sequence[Record]:
+def records_in(source: Source, raw: RawEvent) -> Sequence[Record]:
+    """Return the records that an event holds, as `source` reads them today. Raises InvalidBody and its like."""
     event = raw.event
     if raw.resolved is not None:
         return [Record(read_json(raw.resolved), external_id=event.external_id)]
@@ -114,6 +105,16 @@ def _records(source: Source, raw: RawEvent) -> Sequence[Record]:
     decoded = decode(raw.payload, event.content_type)
     push = Push(raw.headers or {}, {}, raw.payload, event.ip or "", event.received_at)
     return source.connector.records(decoded.value, push, source.settings)
+
+
+def _columns(source: Source, raw: RawEvent, now: datetime) -> Columns:
+    return {
+        "workspace_id": source.workspace_id,
+        "id": raw.event.id,
+        "connector_id": raw.event.connector_id,
+        "received_at": now,
+        "origin": raw.event.origin,
+    }
 
 
 async def _take_others(intake: Intake, source: Source, read: Read) -> None:

@@ -63,7 +63,7 @@ def compile_mapping(mapping: FieldMapping) -> CompiledMapping:
     for text, field, source, combines in entries:
         sources.setdefault(field, []).append(source)
         if combines and combine.setdefault(field, combines) != combines:
-            errors.append(FieldError(f"{_place(text)}.combine", f"Another source of {field} says {combine[field]!r}"))
+            errors.append(FieldError(f"{place_of(text)}.combine", f"Another source of {field} says {combine[field]!r}"))
     if errors:
         raise InvalidRequest(f"The field mapping has {len(errors)} fault(s)", errors=errors)
     targets = [_target(field, found, combine.get(field)) for field, found in sources.items()]
@@ -77,7 +77,7 @@ def compile_mapping(mapping: FieldMapping) -> CompiledMapping:
 def _entries(mapping: FieldMapping, errors: list[FieldError]) -> Iterator[tuple[str, str, Source, str | None]]:
     # Callers' JSON comes as it is, so nothing about its types is taken for granted.
     for text, wanted in cast("Mapping[str, object]", mapping).items():
-        place = _place(text)
+        place = place_of(text)
         spec: Any = {"field": wanted} if isinstance(wanted, str) else wanted
         if not isinstance(spec, Mapping):
             errors.append(FieldError(place, 'Give a lead field, or {"field", "transform", "combine"}'))
@@ -138,5 +138,6 @@ def _target(field: str, sources: list[Source], combine: str | None) -> Target:
     return Target(field[len(ATTRIBUTES) :] if is_attribute else field, is_attribute, tuple(sources), joins)
 
 
-def _place(text: str) -> str:
-    return f"fieldMapping[{quote(text)}]"
+def place_of(path: str) -> str:
+    """Return how the faults of a path's entry begin: `fieldMapping["a.b"]`, which `.transform` may follow."""
+    return f"fieldMapping[{quote(path)}]"

@@ -5,13 +5,14 @@ compare exactly, then without regard to case and outer blanks. Depth and work ar
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from connector_master.model.json import Json
 from connector_master.model.json_text import enter_text
 from connector_master.pipeline.grammar import InvalidPath, Path, Selection, fold, parse_path, quote, write_step
 
-__all__ = ["InvalidPath", "Path", "Reader", "leaf_paths", "nested", "pair_of", "parse_path", "read"]
+__all__ = ["InvalidPath", "Leaf", "Path", "Reader", "Step", "leaf_paths", "nested", "pair_of", "parse_path", "read"]
 
 _DEEPEST = 48
 _TEXTS_ENTERED = 3
@@ -22,6 +23,27 @@ _IGNORED_KEYS = frozenset({"__proto__", "constructor", "prototype"})
 _NAMES = ("name", "label", "title", "question", "key", "fieldName")
 _VALUES = ("values", "value", "answer")
 _MISSING: Final[Any] = object()
+
+Place = tuple[int, str | int]
+"""Where a value lies, as one Reader knows it: its container and the key in there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step down to a leaf: the key, the path that reads what lies there, as long as it can be written, and its place."""
+
+    key: str
+    path: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A text, number, boolean, null, or list of such, the path that reads it, and the way down to it."""
+
+    path: str
+    value: Json
+    way: tuple[Step, ...]
 
 
 def read(record: Json, path: Path) -> Json:
@@ -62,7 +84,7 @@ class Reader:
         self.record = record
         self._texts: dict[str, Json] = {}
         self._folded: dict[int, dict[str, str]] = {}
-        self._used: set[tuple[int, str | int]] | None = set() if tracing else None
+        self._used: set[Place] | None = set() if tracing else None
         self._looks = 0
 
     def read(self, path: Path) -> Json:
@@ -73,12 +95,24 @@ class Reader:
 
     def unused(self, limit: int) -> list[str]:
         """Return the paths of the leaves that no `read` has touched yet."""
-        paths: list[str] = []
-        for pretty, exact, leaf in self._leaves(self.record, "", "", 0, 0):
-            if len(paths) >= limit:
+        return [leaf.path for leaf in self.leaves(limit)]
+
+    def leaves(self, limit: int) -> list[Leaf]:
+        """Return the leaves that no `read` has touched yet, each with the path that a user would write."""
+        leaves: list[Leaf] = []
+        for pretty, exact, value, way in self._leaves(self.record, "", "", (), 0, 0):
+            if len(leaves) >= limit:
                 break
-            paths.append(pretty if self._leads_to(pretty, leaf) else exact)
-        return paths
+            leaves.append(Leaf(pretty if self._leads_to(pretty, value) else exact, value, way))
+        return leaves
+
+    def places(self, path: Path) -> set[Place]:
+        """Return where a read of `path` ends. Nothing counts as touched by it."""
+        found: set[Place] = set()
+        tracing, self._used = self._used, found
+        self.read(path)
+        self._used = tracing
+        return found
 
     def _down(self, here: Json, path: Path, step: int, depth: int, entered: int) -> Any:
         if step == len(path.steps):
@@ -173,17 +207,20 @@ class Reader:
             self._folded[id(here)] = keys
         return keys
 
-    def _leaves(self, here: Json, pretty: str, exact: str, depth: int, entered: int) -> Iterator[tuple[str, str, Json]]:
+    def _leaves(
+        self, here: Json, pretty: str, exact: str, way: tuple[Step, ...], depth: int, entered: int
+    ) -> Iterator[tuple[str, str, Json, tuple[Step, ...]]]:
         if depth > _DEEPEST:
             return
         if isinstance(here, str) and entered < _TEXTS_ENTERED and (inside := self._decoded(here)):
-            yield from self._leaves(inside, pretty, exact, depth + 1, entered + 1)
+            yield from self._leaves(inside, pretty, exact, way, depth + 1, entered + 1)
         elif isinstance(here, dict) and here:
             for key, item in here.items():
                 if key in _IGNORED_KEYS or self._is_used(here, key):
                     continue
                 shown = key if not pretty and _can_stand_alone(key) else write_step(pretty, key)
-                yield from self._leaves(item, shown, f"{exact}[{quote(key)}]", depth + 1, entered)
+                down = (*way, Step(key, shown, (id(here), key)))
+                yield from self._leaves(item, shown, f"{exact}[{quote(key)}]", down, depth + 1, entered)
         elif isinstance(here, list) and any(isinstance(item, (dict, list)) for item in here):
             for position, item in enumerate(here[:_LONGEST_LIST]):
                 if self._is_used(here, position):
@@ -192,13 +229,17 @@ class Reader:
                 if pair and isinstance(item, dict) and pretty:
                     if self._is_used(item, pair[1]):
                         continue
-                    shown = write_step(pretty, str(item[pair[0]]))
+                    name = str(item[pair[0]])
+                    shown = write_step(pretty, name)
                     place = f"{exact}[{position}][{quote(pair[1])}]"
-                    yield from self._leaves(_child(item, pair[1]), shown, place, depth + 1, entered)
+                    down = (*way, Step(name, shown, (id(item), pair[1])))
+                    yield from self._leaves(_child(item, pair[1]), shown, place, down, depth + 1, entered)
                 else:
-                    yield from self._leaves(item, f"{pretty}[{position}]", f"{exact}[{position}]", depth + 1, entered)
+                    shown = f"{pretty}[{position}]"
+                    down = (*way, Step(f"[{position}]", shown, (id(here), position)))
+                    yield from self._leaves(item, shown, f"{exact}[{position}]", down, depth + 1, entered)
         elif pretty and here != {} and here != []:
-            yield pretty, exact, here
+            yield pretty, exact, here, way
 
     def _is_used(self, container: Json, key: str | int) -> bool:
         return self._used is not None and (id(container), key) in self._used

@@ -34,6 +34,7 @@ _NOTHING = compile_mapping({})
 _LONGEST_TEXT = 500
 _LONGEST_NOTES = 10_000
 _MOST_OTHER_PHONES = 20
+MOST_UNMAPPED = 5_000
 _OTHER_PHONES = "otherPhones"
 _PLAIN = ("businessName", "productName", "campaign", "externalId")
 _ADDRESS = ("addressLine1", "addressLine2", "city")
@@ -90,7 +91,9 @@ def process(record: Json, mapping: CompiledMapping | None, profile: Profile) -> 
     return LeadDraft(**fields, attributes=making.attributes, warnings=tuple(making.warnings))  # type: ignore[arg-type]
 
 
-def try_out(record: Json, mapping: CompiledMapping | None, profile: Profile) -> Trial:
+def try_out(
+    record: Json, mapping: CompiledMapping | None, profile: Profile, *, most_unmapped: int = MOST_UNMAPPED
+) -> Trial:
     """Return what `process` would make of `record`, every problem that it has, and the paths that nothing uses."""
     if not isinstance(record, dict):
         refused = InvalidRecord("The record is not an object with fields")
@@ -111,7 +114,7 @@ def try_out(record: Json, mapping: CompiledMapping | None, profile: Profile) -> 
         lead["attributes"] = dict(making.attributes)
     findings = [Finding(problem.field or "", problem.code, problem.detail, blocks=True) for problem in making.problems]
     findings += [Finding(warning.field, warning.code, warning.message, blocks=False) for warning in making.warnings]
-    return Trial(lead, findings, reader.unused(5000), mapping.mapping)
+    return Trial(lead, findings, reader.unused(most_unmapped), mapping.mapping)
 
 
 def _mapping_for(record: dict[str, Json], profile: Profile) -> CompiledMapping:

@@ -21,8 +21,10 @@ from connector_master.model.problem import (
     NotFound,
 )
 from connector_master.pipeline.mapping import compile_mapping
+from connector_master.services import mappings
 from connector_master.services.forms import checked_form, merged
 from connector_master.services.hub import Hub
+from connector_master.services.mappings import Edit, OwnMapping
 from connector_master.services.rechecks import forget_all
 from connector_master.services.secrets import add_secret, add_verify_token, fit_secret, has_secret
 from connector_master.services.sources import (
@@ -34,7 +36,7 @@ from connector_master.services.sources import (
 )
 from connector_master.services.upkeep import note_gone
 from connector_master.services.withdrawal import agreement_of, take_back
-from connector_master.storage import accounts, activity, connections, connectors, jobs, resolves, syncs
+from connector_master.storage import accounts, activity, connections, connectors, field_mappings, jobs, resolves, syncs
 from connector_master.storage.connections import ConnectionRow
 from connector_master.storage.connectors import ConnectorRow, CredentialRow
 from connector_master.storage.ids import new_id
@@ -42,6 +44,7 @@ from connector_master.storage.paging import decode_cursor, encode_cursor
 
 GRACE_HOURS = 24
 MAX_GRACE_HOURS = 168
+_NO_EDIT = Edit()
 _CONNECTION = "connection"
 """Stands among the names of credentials for an agreement at the provider."""
 
@@ -134,6 +137,7 @@ async def create(
             settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
             field_mapping=field_mapping,
         )
+        await field_mappings.add(connection, row, caller)
         secret = await add_secret(connection, hub, row, connector, form) if has_secret(connector) else None
         token = await add_verify_token(connection, hub, row) if connector.needs_verify_token else None
         await _put_credentials(connection, hub, row, given)
@@ -153,12 +157,12 @@ async def create(
     return shown
 
 
-async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]) -> Shown:
-    """Change the fields given: name, description, settings, credentials, fieldMapping.
+async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any], edit: Edit = _NO_EDIT) -> Shown:
+    """Change the fields given: name, description, settings, credentials, fieldMapping; `edit` is the mapping's.
 
     Of settings and credentials those named are replaced, and one given as null goes back to its default. When a signature
     scheme is chosen that needs a secret of which only the hash was kept, a new secret is made and shown once.
-    Raises NotFound, InvalidRequest.
+    Raises NotFound, InvalidRequest, MappingChanged.
     """
     async with hub.engine.begin() as connection:
         row = await _held(connection, caller, id_)
@@ -171,10 +175,9 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
             name=changes.get("name", row.name),
             description=changes.get("description", row.description),
             settings=form.model_dump(mode="json", by_alias=True, exclude_unset=True),
-            field_mapping=changes.get("field_mapping", row.field_mapping),
         )
-        if changed.field_mapping is not None:
-            compile_mapping(changed.field_mapping)
+        if "field_mapping" in changes:
+            changed = await mappings.changed(connection, caller, changed, changes["field_mapping"], edit)
         credentials = changes.get("credentials", {})
         await _change_credentials(connection, hub, row, connector, credentials)
         if credentials and connector.resolve is not None:
@@ -199,9 +202,15 @@ async def update(hub: Hub, caller: Caller, id_: UUID, changes: Mapping[str, Any]
     return shown
 
 
-async def change_mapping(hub: Hub, caller: Caller, id_: UUID, mapping: Mapping[str, Any] | None) -> Shown:
-    """Save a field mapping, or with None go back to the type's default. Raises NotFound, InvalidRequest."""
-    return await update(hub, caller, id_, {"field_mapping": mapping})
+async def change_mapping(hub: Hub, caller: Caller, id_: UUID, mapping: OwnMapping, edit: Edit = _NO_EDIT) -> Shown:
+    """Save a field mapping, or with None go back to the type's default. Raises NotFound, InvalidRequest, MappingChanged."""
+    return await update(hub, caller, id_, {"field_mapping": mapping}, edit)
+
+
+async def restore_mapping(hub: Hub, caller: Caller, id_: UUID, version: int) -> Shown:
+    """Save the mapping of an earlier version again, as the next one. Raises NotFound, InvalidRequest."""
+    earlier = await mappings.get(hub, caller, id_, version)
+    return await change_mapping(hub, caller, id_, earlier.field_mapping, Edit(restored_from=version))
 
 
 async def delete(hub: Hub, caller: Caller, id_: UUID) -> None:
@@ -401,6 +410,7 @@ def _audited(row: ConnectorRow) -> dict[str, Any]:
         "status": row.status,
         "settings": row.settings,
         "fieldMapping": row.field_mapping,
+        "mappingVersion": row.mapping_version,
     }
 
 

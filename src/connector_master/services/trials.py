@@ -1,5 +1,6 @@
 """Trying a connector out: what a payload would become, and whether the provider answers. Nothing is created."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +21,8 @@ from connector_master.model.json import Json
 from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem, ProviderLimited
 from connector_master.outbound.client import Client
 from connector_master.pipeline.deduplication import deduplication_key
-from connector_master.pipeline.mapping import compile_mapping
-from connector_master.pipeline.process import Finding, Trial, process, try_out
+from connector_master.pipeline.mapping import ATTRIBUTES, CompiledMapping, compile_mapping
+from connector_master.pipeline.process import MOST_UNMAPPED, Finding, Trial, process, try_out
 from connector_master.services.credentials import CredentialsMissing, open_credentials, paced, require_grant
 from connector_master.services.grants import using
 from connector_master.services.hub import Hub
@@ -97,6 +98,53 @@ async def try_payload(
         return tried
 
 
+async def try_record(
+    connection: AsyncConnection,
+    row: ConnectorRow,
+    record: Json,
+    mapping: CompiledMapping | None,
+    *,
+    records: int = 1,
+    most_unmapped: int = MOST_UNMAPPED,
+) -> Tried:
+    """Return what the first of `records` records would become; None is the guesses. Creates nothing."""
+    connector = registry()[row.type]
+    settings = settings_of(connector, row.settings)
+    profile = profile_of(connector, settings)
+    trial = await asyncio.to_thread(try_out, record, mapping, profile, most_unmapped=most_unmapped)
+    trial = readable(trial)
+    outcome, lead_id = "rejected", None
+    if not any(finding.blocks for finding in trial.problems):
+        draft = process(record, mapping, profile)
+        key = deduplication_key(draft, settings.duplicate_policy.fields)
+        lead_id = await leads.id_by_key(connection, row.workspace_id, key)
+        outcome = "duplicate" if lead_id else "created"
+    return Tried(outcome, None, trial.lead, lead_id, trial.problems, trial.unmapped, trial.mapping, records)
+
+
+def fields_of(lead: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a lead's fields by the names of a mapping's targets: each attribute is one of its own."""
+    attributes = lead.get("attributes")
+    fields = {name: value for name, value in lead.items() if name != "attributes"}
+    if isinstance(attributes, dict):
+        fields |= {f"{ATTRIBUTES}{name}": value for name, value in attributes.items()}
+    return fields
+
+
+def readable(trial: Trial) -> Trial:
+    """Return `trial` with the names of the payload's fields as an answer can hold them: without halves of surrogates."""
+
+    def mended(text: str) -> str:
+        return text.encode("utf-8", "replace").decode()
+
+    return Trial(
+        trial.lead,
+        [replace(one, field=mended(one.field), message=mended(one.message)) for one in trial.problems],
+        [mended(path) for path in trial.unmapped],
+        {mended(path): target for path, target in trial.mapping.items()},
+    )
+
+
 def _check_of_door(row: ConnectorRow) -> Check:
     if row.status == "paused":
         message = "Paused: what arrives is kept and processed on resume."
@@ -154,26 +202,4 @@ async def _try(
     if not records or records[0].ignored is not None:
         reason = records[0].ignored if records else "empty"
         return Tried("ignored", reason, {}, None, [], [], shown, len(records))
-    profile = profile_of(connector, settings)
-    trial = _readable(try_out(records[0].value, mapping, profile))
-    outcome, lead_id = "rejected", None
-    if not any(finding.blocks for finding in trial.problems):
-        draft = process(records[0].value, mapping, profile)
-        key = deduplication_key(draft, settings.duplicate_policy.fields)
-        lead_id = await leads.id_by_key(connection, row.workspace_id, key)
-        outcome = "duplicate" if lead_id else "created"
-    return Tried(outcome, None, trial.lead, lead_id, trial.problems, trial.unmapped, trial.mapping, len(records))
-
-
-def _readable(trial: Trial) -> Trial:
-    """Return `trial` with the names of the payload's fields as an answer can hold them: without halves of surrogates."""
-
-    def mended(text: str) -> str:
-        return text.encode("utf-8", "replace").decode()
-
-    return Trial(
-        trial.lead,
-        [replace(one, field=mended(one.field), message=mended(one.message)) for one in trial.problems],
-        [mended(path) for path in trial.unmapped],
-        {mended(path): target for path, target in trial.mapping.items()},
-    )
+    return await try_record(connection, row, records[0].value, mapping, records=len(records))

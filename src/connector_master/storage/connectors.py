@@ -32,6 +32,7 @@ class ConnectorRow:
     next_sync_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    mapping_version: int
     last_event_at: datetime | None = None
 
 
@@ -58,7 +59,7 @@ class CredentialRow:
 
 
 _COLUMNS = """c.workspace_id, c.id, c.type, c.name, c.description, c.status, c.webhook_id, c.settings, c.field_mapping,
-              c.last_sync_at, c.next_sync_at, c.created_at, c.updated_at"""
+              c.last_sync_at, c.next_sync_at, c.created_at, c.updated_at, c.mapping_version"""
 _LAST_EVENT = """(SELECT e.received_at FROM events e WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id
                    ORDER BY e.id DESC LIMIT 1) AS last_event_at"""
 
@@ -92,8 +93,8 @@ async def add(
         "description": description,
         "status": status,
         "webhook_id": webhook_id,
-        "settings": _json(settings),
-        "field_mapping": None if field_mapping is None else _json(field_mapping),
+        "settings": as_json(settings),
+        "field_mapping": None if field_mapping is None else as_json(field_mapping),
     }
     row = (await connection.execute(_ADD, values)).one()
     await tell(connection, webhook_id)
@@ -157,7 +158,7 @@ async def page(
 _UPDATE = text(f"""
     UPDATE connectors AS c
        SET name = :name, description = :description, status = :status, settings = CAST(:settings AS jsonb),
-           field_mapping = CAST(:field_mapping AS json), updated_at = now()
+           field_mapping = CAST(:field_mapping AS json), mapping_version = :mapping_version, updated_at = now()
      WHERE c.workspace_id = :workspace AND c.id = :id
     RETURNING {_COLUMNS}, {_LAST_EVENT}
 """)
@@ -171,8 +172,9 @@ async def update(connection: AsyncConnection, row: ConnectorRow) -> ConnectorRow
         "name": row.name,
         "description": row.description,
         "status": row.status,
-        "settings": _json(row.settings),
-        "field_mapping": None if row.field_mapping is None else _json(row.field_mapping),
+        "settings": as_json(row.settings),
+        "field_mapping": None if row.field_mapping is None else as_json(row.field_mapping),
+        "mapping_version": row.mapping_version,
     }
     changed = (await connection.execute(_UPDATE, values)).one()
     await tell(connection, row.webhook_id)
@@ -349,7 +351,8 @@ async def remove_credentials(
     await connection.execute(_REMOVE_CREDENTIALS, values)
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def as_json(value: Mapping[str, Any]) -> str:
+    """Return an object as JSON text. Raises UnicodeEncodeError for half of a surrogate pair."""
     try:
         return orjson.dumps(dict(value), default=list).decode()
     except TypeError:

@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connector_master.model.event import EventStatus
+from connector_master.model.event import ERASED, EventStatus
 from connector_master.storage import following, jobs
 from connector_master.storage.batch import OPEN as OPEN
 from connector_master.storage.batch import EventRow, Stored
@@ -143,6 +143,37 @@ async def of_lead(connection: AsyncConnection, workspace: UUID, lead_id: UUID, l
     """Return at most `limit` events that touched a lead, newest first; connectors that are deleted keep their names."""
     rows = await connection.execute(_OF_LEAD, {"workspace": workspace, "lead": lead_id, "limit": limit})
     return [Touch(**{**row._mapping, "status": EventStatus(row.status)}) for row in rows]
+
+
+_LATE = 1_000
+_LATEST = f"""
+     WHERE e.workspace_id = :workspace
+       AND e.id IN (SELECT late.id
+                      FROM (SELECT id, status, code, is_announced, resolved IS NOT NULL AS is_resolved FROM events
+                             WHERE workspace_id = :workspace AND connector_id = :connector
+                             ORDER BY id DESC LIMIT {_LATE}) AS late
+                     WHERE late.status <> 'ignored' AND late.code IS DISTINCT FROM '{ERASED}'
+                       AND (late.is_resolved OR NOT late.is_announced)
+                     ORDER BY late.id DESC LIMIT :limit)
+     ORDER BY e.id DESC
+"""
+_SAMPLES = text(f"SELECT {_COLUMNS} FROM events e {_LATEST}")
+_RAW_SAMPLES = text(f"SELECT {RAW_COLUMNS} FROM events e {_LATEST}")
+
+
+async def samples(connection: AsyncConnection, workspace: UUID, connector_id: UUID, limit: int) -> list[Event]:
+    """Return the latest events of a connector, at most `limit`, that hold what could be a lead, newest first.
+
+    What is ignored, taken back by its author, or only announced holds none. Looks no further back than 1,000 events.
+    """
+    values = {"workspace": workspace, "connector": connector_id, "limit": limit}
+    return [_event(row._mapping) for row in await connection.execute(_SAMPLES, values)]
+
+
+async def raw_samples(connection: AsyncConnection, workspace: UUID, connector_id: UUID, limit: int) -> list[RawEvent]:
+    """Return what `samples` does, with what was sent."""
+    values = {"workspace": workspace, "connector": connector_id, "limit": limit}
+    return [raw_event(row._mapping) for row in await connection.execute(_RAW_SAMPLES, values)]
 
 
 async def open_batch(

@@ -11,7 +11,7 @@ from connector_master.model.json import Json
 from connector_master.pipeline.guess.collect import Labelled, body_of, collect, is_meaningless
 from connector_master.pipeline.guess.labels import FIRST_NAME, LAST_NAME, meaning_of, word_set, words_of
 from connector_master.pipeline.guess.senders import has_own_name, known_fields
-from connector_master.pipeline.mapping import CompiledMapping, FieldMapping, compile_mapping
+from connector_master.pipeline.mapping import CompiledMapping, compile_mapping
 from connector_master.pipeline.values import phones_in, text_of
 
 _ORDER = (
@@ -54,7 +54,7 @@ _NEVER_AN_EMAIL = word_set(
 _known: dict[tuple[str, ...], tuple[CompiledMapping, bool]] = {}
 
 
-def propose(record: Json) -> FieldMapping:
+def propose(record: Json) -> dict[str, str]:
     """Return the sensible guesses for `record` as an ordinary mapping, empty when there are none.
 
     >>> propose({"your-phone": "90000 00206", "Your Name": "Ravi Sample", "form_name": "Quote"})

@@ -28,6 +28,25 @@ ALTER TABLE users ADD COLUMN language text;
 ALTER TABLE users ADD COLUMN time_zone text;
 ALTER TABLE users ADD COLUMN theme text;
 
+-- Field mappings as they were: each that was saved is a version, so that two who edit one notice each other, and one can
+-- go back. json, for the order of the entries counts; NULL is the type's own.
+ALTER TABLE connectors ADD COLUMN mapping_version integer NOT NULL DEFAULT 1;
+CREATE TABLE field_mapping_versions (
+    workspace_id uuid NOT NULL,
+    connector_id uuid NOT NULL,
+    version integer NOT NULL,
+    field_mapping json,
+    note text,
+    restored_from integer,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    made_by uuid,
+    made_by_name text,
+    PRIMARY KEY (workspace_id, connector_id, version),
+    FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors ON DELETE CASCADE
+);
+INSERT INTO field_mapping_versions (workspace_id, connector_id, version, field_mapping, made_at)
+SELECT workspace_id, id, 1, field_mapping, updated_at FROM connectors;
+
 -- Pulls: when one was last deep, and what a run costs of the daily calls that connectors of one key share.
 ALTER TABLE connectors ADD COLUMN deep_at timestamptz;
 ALTER TABLE connectors ADD COLUMN pace_key text;
