@@ -76,6 +76,40 @@ async def test_a_push_with_the_key_becomes_a_lead_and_the_key_is_not_kept(played
     assert (made.secret or "") not in shown.text
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b'{"lead_id": "a"}', {}, 401),
+        (b'{"google_key": "wrong"}', {}, 401),
+        (b"<lead/>", {}, 400),
+        (b"[]", {}, 400),
+        (b"", {}, 400),
+        (b"\x1f\x8b", {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+async def test_a_refused_push_is_told_why_where_google_looks_and_nothing_of_it_is_kept(
+    played: tuple[Sandbox, Hub], body: bytes, headers: dict[str, str], status: int
+) -> None:
+    _, hub = played
+    made = await hub.create_connector("google")
+
+    reply = await hub.send(made, body, headers=headers)
+
+    assert (reply.status_code, reply.body["status"]) == (status, status)
+    assert reply.body["message"] == reply.body["detail"]
+    assert (await hub.api("GET", f"/api/events?connectorId={made.id}")).json()["items"] == []
+    logs = (await hub.api("GET", f"/api/connectors/{made.id}/logs?kind=signature_refused")).json()["items"]
+    assert [line["ip"] for line in logs] == ([] if status == 415 else ["127.0.0.1"])
+
+
+async def test_an_address_that_is_none_is_told_where_google_looks(played: tuple[Sandbox, Hub]) -> None:
+    _, hub = played
+
+    reply = await hub.client.post("/api/connectors/google/none", json={"google_key": "k"})
+
+    assert (reply.status_code, reply.json()["message"]) == (404, "No connector has this address.")
+
+
 async def test_leads_are_pulled_once_somebody_has_agreed(played: tuple[Sandbox, Hub]) -> None:
     sandbox, hub = played
     phone = new_phone()

@@ -132,7 +132,8 @@ class Connector:
     address of ours is subscribed for itself, else one subscription serves every connector of the account. `resolve` fetches
     a lead that a push only announced. `reconciles` says that scheduled pulls prove that no push was missed. `recheck` reads
     stored records again, daily, back to `raw_days`: so long may what this source sent be kept unless it was read again.
-    `conceal` takes from a body what must not be kept, such as a secret.
+    `conceal` takes from a body what must not be kept, such as a secret. `refusal_member` names the member of a refusal's body
+    in which the provider looks for the reason; problem details (RFC 9457) then have it besides.
     """
 
     type: str
@@ -165,6 +166,7 @@ class Connector:
     recheck: Recheck | None = None
     raw_days: int | None = None
     conceal: Callable[[bytes], bytes] | None = None
+    refusal_member: str | None = None
     limits: Limits = NO_LIMITS
     limits_for: Callable[[Any], Limits] | None = None
     limit_key: Callable[[Any], str] | None = None

@@ -52,6 +52,7 @@ connector = Connector(
     verify=verify_push,
     presents_secret=lambda settings: True,
     conceal=conceal,
+    refusal_member="message",
     base=BASE,
     base_setting="GOOGLE_ADS_URL",
     oauth=google_oauth(SCOPE),

@@ -76,6 +76,7 @@ class Door:
         self._challenges = challenges
         self._max_body_bytes = max_body_bytes
         self._doors = frozenset(one.door for one in registry().values() if one.door is not None)
+        self._members = {one.door: one.refusal_member for one in registry().values() if one.refusal_member is not None}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -93,7 +94,7 @@ class Door:
             answer = await self._receive(door, webhook_id, scope, receive)
             await _send(send, answer)
         except Problem as problem:
-            await _send(send, problem_answer(problem), problem)
+            await _send(send, problem_answer(problem, self._members.get(door)), problem)
         except asyncio.CancelledError:
             raise
         except _SenderGone:
@@ -102,7 +103,7 @@ class Door:
             error_id = uuid4().hex
             log.exception("door_failed", door=door, error_id=error_id)
             said = f"Something went wrong here; nothing was acknowledged. The log knows it as {error_id}."
-            await _send(send, problem_answer(Problem(said)))
+            await _send(send, problem_answer(Problem(said), self._members.get(door)))
 
     async def _receive(self, door: str, webhook_id: str, scope: Scope, receive: Receive) -> Answer:
         source = await self._find(webhook_id)
@@ -143,6 +144,11 @@ class Door:
             raise InvalidSignature("This connector can't verify its sender.")
         try:
             return connector.verify(push, source.secrets_at(push.received_at), source.settings)
+        except InvalidBody:
+            # Proof that lies in the body can't be in one that nobody can read.
+            refuse_compressed(push.headers.get("content-encoding"))
+            await self._refusals.note(source, push.ip)
+            raise
         except InvalidSignature:
             await self._refusals.note(source, push.ip)
             raise
@@ -197,9 +203,10 @@ _DECODED_ON_THE_LOOP = 64 * 1024
 """Bodies larger than this are decoded in a thread."""
 
 
-def problem_answer(problem: Problem) -> Answer:
-    """Return `problem` as problem details."""
-    return Answer(problem.status, problem.as_details(), "application/problem+json")
+def problem_answer(problem: Problem, member: str | None = None) -> Answer:
+    """Return `problem` as problem details, its detail also as the `member` in which its reader looks for it."""
+    details = problem.as_details() | ({member: problem.detail} if member is not None else {})
+    return Answer(problem.status, details, "application/problem+json")
 
 
 async def _read_source(reading: Awaitable[Source | None]) -> Source | None:
