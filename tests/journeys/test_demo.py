@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.hub import Hub, Process, until
 
-SOURCES = {"webhook", "indiamart", "tradeindia", "whatsapp", "meta", "google", "linkedin"}
+SOURCES = {"webhook", "indiamart", "tradeindia", "whatsapp", "meta", "google", "youtube", "linkedin"}
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def _all_wanted(world: "World") -> dict[str, _Wanted]:
         ),
         "Meta Lead Ads": _Wanted("meta", of("meta", "appId", "appSecret"), often),
         "Google Ads": _Wanted("google", own, often),
+        "YouTube": _Wanted("youtube", own, often),
         "LinkedIn": _Wanted("linkedin", of("linkedin", "clientId", "clientSecret"), often),
     }
 
@@ -75,7 +76,7 @@ def _all_wanted(world: "World") -> dict[str, _Wanted]:
 def _let_buyers_have_written(world: "World") -> None:
     """Let there be enquiries of the last days at the providers that are asked for them."""
     now = world.now()
-    for name in ("tradeindia", "meta", "google", "linkedin"):
+    for name in ("tradeindia", "meta", "google", "youtube", "linkedin"):
         for number in range(_HISTORY_ENQUIRIES):
             world.stand_ins[name].add(now - _HISTORY * number / _HISTORY_ENQUIRIES)
 
