@@ -115,7 +115,8 @@ def _tokens(oauth: OAuth, grant_type: str, answer: Answer, secrets: Iterable[str
         refresh_token=refresh if isinstance(refresh, str) and refresh else None,
         expires_at=_after(now, body.get("expires_in")),
         ends_at=_after(now, body.get("refresh_token_expires_in")),
-        scopes=frozenset(filter(None, _BETWEEN_SCOPES.split(scope))) if isinstance(scope, str) and scope else None,
+        # Not named is granted as asked; named and empty is nothing.
+        scopes=frozenset(filter(None, _BETWEEN_SCOPES.split(scope))) if isinstance(scope, str) else None,
     )
 
 
