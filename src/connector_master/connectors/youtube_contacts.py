@@ -105,7 +105,6 @@ def _without_addresses(text: str) -> str:
     """Return the text with what names a phone in a link as a number, and without other links, e-mails and times."""
     # Lines of their own: what stood on both sides of something is not one number.
     text = _CONTACT_LINK.sub(r"\n+\1\n", text)
-    text = _CALL_LINK.sub("\n", text)
     text = _EMAIL.sub("\n", text)
     text = _LINK.sub("\n", text)
     return _TIMES.sub("\n", text)
