@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from connector_master.connectors.connector import Check
 from connector_master.connectors.google import connector
@@ -478,6 +479,15 @@ async def test_each_refusal_of_the_samples_says_what_it_means_and_what_to_do(num
     assert "ya29" not in problem.detail
     if isinstance(one["body"], dict) and kind is not ProviderUnavailable:
         assert one["body"]["error"]["message"][:15] in problem.detail or "“" in problem.detail
+
+
+def test_the_id_that_googles_support_asks_for_is_in_the_log() -> None:
+    with structlog.testing.capture_logs() as lines:
+        fault_in(answer(sample("api_errors")[3]["body"], 403))
+
+    assert [(line["codes"], line["request_id"]) for line in lines] == [
+        (("USER_PERMISSION_DENIED",), "sampleRequestId02")
+    ]
 
 
 def test_there_is_a_meaning_for_each_sample() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from connector_master.connectors.connector import Check
 from connector_master.connectors.graph import Fault, Graph
@@ -665,6 +666,16 @@ async def test_what_is_no_answer_of_metas_passes(sandbox: Sandbox, client: HttpC
 
     with pytest.raises(ProviderUnavailable):
         await resolve(client, grant(), SETTINGS, about)
+
+
+async def test_the_id_that_metas_support_asks_for_is_in_the_log() -> None:
+    case = sample("graph_errors")[0]
+
+    with pytest.raises(TokenRefused), structlog.testing.capture_logs() as lines:
+        await resolve(Scripted(answer(case["body"], 400)), grant(app=None), SETTINGS, {"leadgen_id": "1"})
+
+    refused = [line for line in lines if line["event"] == "graph_refused"]
+    assert {(line["code"], line["subcode"], line["trace_id"]) for line in refused} == {(190, 463, "AExampleTrace190")}
 
 
 async def test_no_token_is_ever_quoted() -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import structlog
+
 from connector_master.connectors.words import tell
 from connector_master.model.json import Json, as_list, as_object
 from connector_master.model.problem import (
@@ -33,6 +35,8 @@ _DELAY = re.compile(r"([0-9]{1,7})(?:\.[0-9]+)?s")
 _RETRY_IN = re.compile(r"retry in ([0-9]{1,7}) seconds", re.IGNORECASE)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _RECONNECT = "Connect again: open the connector and choose Connect."
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,10 @@ def fault_in(answer: Answer) -> Fault | None:
     for one in body if isinstance(body, list) else [body]:
         error = one.get("error") if isinstance(one, dict) else None
         if error is not None:
-            return _fault(answer, error)
+            fault = _fault(answer, error)
+            # Google's support asks for this id, and nobody else needs it.
+            log.info("google_ads_refused", status=fault.status, codes=fault.codes, request_id=fault.request_id)
+            return fault
     return None if 200 <= answer.status < 300 else Fault(answer.status, "", rests_seconds=answer.retry_after_seconds())
 
 

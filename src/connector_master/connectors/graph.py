@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hmac import digest
 from re import compile as pattern
 
+import structlog
+
 from connector_master.connectors.graph_usage import STOP_FROM, Pace, usage_in
 from connector_master.model.json import Json
 from connector_master.model.problem import (
@@ -28,6 +30,7 @@ VERSION = r"^v[0-9]{1,3}\.[0-9]{1,2}$"
 _LONGEST_MESSAGE = 300
 _TAG = pattern(r"<[^<>]*>")
 _TOKEN = pattern(r"EA[A-Za-z0-9]{16,}|[A-Za-z0-9_-]{60,}")
+_TRACE_ID = pattern(r"[A-Za-z0-9_-]{1,60}")
 _SCOPE = pattern(r"\b(?:[a-z]+_){1,5}(?:[a-z]+)\b")
 _OF_APP = pattern(r"(?i)client[ _]secret|validating application|application[ _]id|client_id|redirect_uri|app.?secret")
 _PASSING = frozenset({1, 2, 131000})
@@ -50,6 +53,8 @@ _WHY_DEAD = {
     467: "it is no longer valid",
     492: "its session has ended",
 }
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +233,8 @@ def read_answer(answer: Answer, *secrets: str | None) -> dict[str, Json] | Fault
     if isinstance(error, dict):
         code, subcode = _code(error.get("code")), _code(error.get("error_subcode"))
         if code is not None:
+            # Meta's support asks for this id, and nobody else needs it.
+            log.info("graph_refused", code=code, subcode=subcode, trace_id=_trace_id(error.get("fbtrace_id")))
             return Fault(
                 code,
                 subcode or 0,
@@ -251,6 +258,10 @@ def _code(value: Json) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:9])
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _trace_id(value: Json) -> str | None:
+    return value if isinstance(value, str) and _TRACE_ID.fullmatch(value) else None
 
 
 def _message(error: Mapping[str, Json]) -> str:
