@@ -14,6 +14,7 @@ from tests.support.sandbox import Sandbox, running_sandbox
 
 META = {"appId": "1234567890123456", "appSecret": "sandbox-app-secret-0123456789abcdef"}
 GOOGLE = {"clientId": "sandbox-client", "clientSecret": "sandbox-secret"}
+LINKEDIN = {"clientId": "770000sandbox", "clientSecret": "WPL_AP1.SandboxOnlySecret01.c2FuZGJveA=="}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,8 @@ async def inside(database_url: str, tmp_path: Path, played: Sandbox) -> AsyncIte
     played.control("reset", {"seed": 1})
     addresses = dict.fromkeys(("META_GRAPH_URL", "META_OAUTH_URL"), f"{played.url}/meta")
     addresses |= dict.fromkeys(("GOOGLE_OAUTH_URL", "GOOGLE_TOKEN_URL", "GOOGLE_ADS_URL"), f"{played.url}/google")
-    for provider in ("meta", "google"):
+    addresses |= dict.fromkeys(("LINKEDIN_OAUTH_URL", "LINKEDIN_API_URL"), f"{played.url}/linkedin")
+    for provider in ("meta", "google", "linkedin"):
         played.set(provider, consents="allow")
     async with open_inside(database_url, tmp_path, addresses) as opened:
         yield opened
@@ -129,6 +131,28 @@ async def test_a_token_that_the_provider_calls_dead_is_lost_before_anything_fail
     assert len(await told(inside, "authorization_lost")) == 1
     (found,) = await inside.sql("SELECT status FROM connectors WHERE id = :id", id=row.id)
     assert found.status == "needs_authorization"
+
+
+async def test_who_gets_no_refresh_token_is_told_from_two_weeks_before_the_end(inside: Inside, played: Sandbox) -> None:
+    played.fault("linkedin", no_refresh_token=True)
+    played.set("linkedin", accessSeconds=13 * 86_400)
+    await connected(inside, played, "linkedin", LINKEDIN)
+
+    await a_day_later(inside)
+
+    (line,) = await told(inside, "connection_ends")
+    assert "approved partners" in line
+
+
+async def test_a_dead_token_that_can_be_renewed_is_no_end(inside: Inside, played: Sandbox) -> None:
+    await connected(inside, played, "linkedin", LINKEDIN)
+    played.pass_time(days=61)
+
+    await a_day_later(inside)
+
+    assert (await connection(inside)).lost_at is None
+    await end_access(inside)
+    assert await renewals.renew_due(inside.hub) == 1
 
 
 async def test_a_look_that_failed_for_a_passing_reason_is_taken_again_soon(inside: Inside, played: Sandbox) -> None:

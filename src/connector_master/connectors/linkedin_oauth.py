@@ -112,6 +112,7 @@ OAUTH = OAuth(
     inspect=inspect,
     explain=explain,
     settles_in=timedelta(minutes=1),
+    lasts_if="LinkedIn lets only approved partners renew a connection without a person, for a year; all others last 60 days.",
 )
 
 

@@ -17,7 +17,7 @@ from connector_master.storage.connections import ConnectionRow
 from connector_master.storage.connectors import ConnectorRow
 
 _TAKEN_AT_ONCE = 50
-_WARNED_DAYS = (7, 3, 1)
+_WARNED_DAYS = (14, 7, 3, 1)
 """People are told once within each of these before a connection ends."""
 _OVERDUE = timedelta(days=1)
 """A token that could not be renewed for so long may end."""
@@ -61,7 +61,7 @@ async def _look(hub: Hub, row: ConnectorRow, connector: Connector) -> None:
 async def _inspected(
     hub: Hub, row: ConnectorRow, connector: Connector, stored: StoredGrant, known: ConnectionRow
 ) -> ConnectionRow | None:
-    """Return the connection with the dates that its provider tells of the token; None for one that it says is dead.
+    """Return the connection with the dates that its provider tells of the token; None for one that is dead for good.
 
     Raises what the provider's refusal means.
     """
@@ -70,6 +70,9 @@ async def _inspected(
         return known
     settings = settings_of(connector, row.settings)
     found = await connector.oauth.inspect(hub.token_server(connector), stored.app, settings, stored.access_token)
+    if not found.is_alive and stored.refresh_token is not None:
+        # The next call renews it; whether that works is what tells whether the agreement lives.
+        return known
     if not found.is_alive:
         why = TokenRefused(found.reason or "The provider says that the token is not valid.")
         await lose(hub, row, why, stale=stored.access_token)
