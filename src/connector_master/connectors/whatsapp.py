@@ -18,6 +18,7 @@ from connector_master.connectors.connector import Connector, MappingTarget, Secr
 from connector_master.connectors.forms import Form, LeadSettings, Secret
 from connector_master.connectors.identity import bounded
 from connector_master.connectors.meta_webhooks import answer_challenge, verify_signature
+from connector_master.connectors.whatsapp_accounts import accounts, subscribe
 from connector_master.connectors.whatsapp_check import check_connection
 from connector_master.connectors.whatsapp_text import answers_of, known_answers, text_of_message
 from connector_master.model.event import Answer, Outcome, Push, Record
@@ -63,7 +64,7 @@ class Credentials(Form):
         default=None,
         pattern=r"^[A-Za-z0-9_-]{1,100}$",
         title="WhatsApp Business account ID",
-        description="Beside the phone number ID.",
+        description="Beside the phone number ID. Its numbers can be chosen instead of entering one.",
     )
     app_secret: Secret | None = Field(
         default=None,
@@ -183,6 +184,9 @@ connector = Connector(
     makes_secret=False,
     needs_verify_token=True,
     account="phoneNumberId",
+    accounts=accounts,
+    account_kinds=("number", "numbers"),
+    subscribe=subscribe,
     trusts_phones=True,
     base=graph.BASE,
     base_setting="WHATSAPP_GRAPH_URL",

@@ -202,6 +202,9 @@ class WhatsApp(StandIn):
             "is_valid": request.query_params.get("input_token", "").startswith("sandbox"),
             "expires_at": self.set["tokenExpiresAt"],
             "scopes": self.set["scopes"],
+            "granular_scopes": [
+                {"scope": scope, "target_ids": [self.set["businessAccountId"]]} for scope in self.set["scopes"]
+            ],
         }
         return JSONResponse({"data": about})
 

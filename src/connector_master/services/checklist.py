@@ -144,6 +144,8 @@ def _grant(known: _Known, now: datetime) -> Iterator[Item]:
 
 def _accounts(known: _Known) -> Iterator[Item]:
     one, several = known.connector.account_kinds
+    if not known.accounts and known.connector.account in known.credentials:
+        return
     if not known.accounts:
         wanted = known.connector.needs_grant
         remedy = f"Choose the {several} whose leads are to come here."
