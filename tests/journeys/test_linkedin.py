@@ -335,6 +335,28 @@ async def test_what_is_announced_to_a_dead_token_waits_for_the_reconnection(play
     assert await until(lambda: lead_of(hub, phone))
 
 
+async def test_a_days_limit_keeps_what_is_announced_and_is_not_tried_again(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    made = await connected(hub, sandbox)
+    sandbox.fault("linkedin", day_limit=True)
+
+    async def refusals() -> int:
+        calls = sandbox.control("linkedin/calls")["items"]
+        return sum(1 for one in calls if one.get("call") == "leadFormResponses.GET")
+
+    sandbox.add("linkedin")
+    await until(refusals)
+    sandbox.add("linkedin")
+
+    async def both_are_kept() -> bool:
+        found = (await hub.api("GET", f"/api/events?connectorId={made.id}&status=received")).json()["items"]
+        return len(found) == 2
+
+    assert await until(both_are_kept)
+    assert await has_status(hub, made, "active")
+    assert await refusals() == 1
+
+
 async def test_a_missing_role_is_no_dead_token(played: tuple[Sandbox, Hub]) -> None:
     sandbox, hub = played
     made = await connected(hub, sandbox)

@@ -488,6 +488,8 @@ def test_an_address_is_subscribed_once_it_has_passed_the_challenge(sandbox: Sand
     assert len(_Hub.challenges) == 1
     assert [str(one["id"]) for one in listed] == [made.headers["x-restli-id"]]
     assert listed[0].keys() == listing["response_body"]["elements"][0].keys()
+    organic = subscribe(sandbox, hub, owner={"organization": f"urn:li:organization:{PAGE}"}, leadType="EVENT")
+    assert organic.json() == {"id": int(organic.headers["x-restli-id"])}
     gone = [call(sandbox, f"leadNotifications/{listed[0]['id']}", method="DELETE").status_code for _ in range(2)]
     assert gone == [204, 404]
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from connector_master.sandbox import linkedin_forms as forms
@@ -230,7 +230,9 @@ class LinkedIn(StandIn):
         made = self.subscriptions.add(webhook, owner, lead_type, asked.get("versionedForm"))
         self.note(call.name)
         headers = {"x-restli-id": str(made.id), "location": f"/leadNotifications/{made.id}"}
-        return Response(status_code=201, headers=headers)
+        if lead_type == "SPONSORED":
+            return Response(status_code=201, headers=headers)
+        return JSONResponse({"id": made.id}, 201, headers)
 
     async def _unsubscribe(self, request: Request) -> Response:
         call = await self.gateway.admitted(request, "leadNotifications.DELETE", LEADS)

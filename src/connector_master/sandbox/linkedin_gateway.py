@@ -73,7 +73,7 @@ class Gateway:
         if isinstance(token, Response):
             return token
         if refusal := next((one for fault, one in REFUSALS.items() if self._fault(fault)), None):
-            return self.refuse(refusal)
+            return self.refuse(refusal, name)
         raw = request.scope["query_string"].decode("latin-1")
         query, mask = _read(raw)
         call = Call(name, version, query or {}, mask, raw, request.url.path.removeprefix(self._stand_in.path))
@@ -84,7 +84,7 @@ class Gateway:
         is_finder = call.query.get("q", "") == name.partition(".FINDER-")[2]
         if query is None or not knows_structure or not is_finder or not takes | {"q"} >= query.keys():
             return self.bad_request()
-        return self.refuse(REFUSALS["day_limit"]) if self._is_used_up(name) else call
+        return self.refuse(REFUSALS["day_limit"], name) if self._is_used_up(name) else call
 
     def list(self, call: Call, rows: Sequence[Mapping[str, Any]], *, by_token: bool = False) -> Response:
         """Return one page of a list."""
@@ -131,10 +131,10 @@ class Gateway:
         }
         return self.refuse((400, None, "INVALID_VALUE_FOR_FIELD", told), errorDetails={"inputErrors": [one]})
 
-    def refuse(self, refusal: Refusal, **more: Any) -> Response:
-        """Return an error."""
+    def refuse(self, refusal: Refusal, name: str | None = None, **more: Any) -> Response:
+        """Return an error; `name` is noted as the call that it refuses."""
         status, number, code, message = refusal
-        self._stand_in.note(code or str(status))
+        self._stand_in.note(code or str(status), **({"call": name} if name else {}))
         body: dict[str, Any] = {"message": message, "status": status}
         if number is not None:
             body["serviceErrorCode"] = number
