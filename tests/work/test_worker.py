@@ -13,7 +13,9 @@ from procrastinate import App
 from connector_master.services import connectors, events, jobs
 from connector_master.storage.engine import conninfo
 from connector_master.storage.events import EventFilter
+from connector_master.storage.jobs import SYNC_QUEUE
 from connector_master.work import app as work
+from connector_master.work import run
 from connector_master.work.run import run_worker
 from tests.support.hub import new_phone, until
 from tests.support.inside import Inside
@@ -223,3 +225,38 @@ async def test_partitions_past_the_retention_are_dropped_and_the_audit_trail_sta
     assert f"activity_{old:%Y_%m}" in left
     assert f"events_{datetime.now(UTC):%Y_%m}" in left
     assert "events_default" in left
+
+
+async def test_a_job_that_waited_for_its_lock_begins_once_that_is_free(
+    inside: Inside, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody looks for jobs by the clock.
+    monkeypatch.setattr(run, "_POLL_SECONDS", 3600)
+    began: list[int] = []
+    goes_on = asyncio.Event()
+
+    @app.task(name="waits", queue=SYNC_QUEUE)
+    async def waits(*, number: int) -> None:
+        began.append(number)
+        await goes_on.wait()
+
+    async def has_begun(number: int) -> None:
+        async def has() -> bool:
+            return number in began
+
+        await until(has)
+
+    async def listens() -> bool:
+        query = "SELECT 1 FROM pg_stat_activity WHERE query LIKE :listen AND pid <> pg_backend_pid()"
+        return bool(await inside.sql(query, listen=f"%LISTEN%#{SYNC_QUEUE}%"))
+
+    async with working(app):
+        await until(listens)
+        await waits.configure(lock="one").defer_async(number=1)
+        await has_begun(1)
+        await waits.configure(lock="one").defer_async(number=2)
+        await waits.configure(lock="another").defer_async(number=3)
+        await has_begun(3)
+        assert began == [1, 3]
+        goes_on.set()
+        await has_begun(2)

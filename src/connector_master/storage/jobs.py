@@ -108,6 +108,16 @@ async def hint_resolves(
     return []
 
 
+WAKE_SUCCESSOR = """
+    SELECT pg_notify('procrastinate_queue_v1#' || queue_name,
+                     json_build_object('type', 'job_inserted', 'job_id', id)::text)
+      FROM procrastinate_jobs
+     WHERE lock = %(lock)s AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+     ORDER BY id LIMIT 1
+"""
+"""Says of the first job that waits for a lock what Procrastinate says of one that was just deferred."""
+
+
 _COLUMNS = """id, kind, status, filter, total, done, failed, actor_name, error, cancel_requested, created_at, started_at,
               finished_at"""
 

@@ -13,7 +13,6 @@ from procrastinate.jobs import Status
 
 from connector_master.services import (
     events,
-    grants,
     leads,
     lifetimes,
     overview,
@@ -40,6 +39,7 @@ from connector_master.storage.jobs import (
     SYNC_QUEUE,
 )
 from connector_master.storage.partitions import drop_partitions, make_partitions
+from connector_master.work.waking import WakingJobManager
 
 STALLED_SECONDS = 20.0
 """A worker that gave no sign for this long is taken for dead."""
@@ -64,6 +64,7 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
             kwargs={"connect_timeout": 5, "options": "-c timezone=UTC -c statement_timeout=30000"},
         )
     )
+    app.job_manager = WakingJobManager(app.connector)
 
     @app.task(name=RETRY_EVENTS, queue=QUEUE, retry=_AGAIN)
     async def retry_events(*, workspace_id: str, job_id: str) -> None:
