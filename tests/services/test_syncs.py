@@ -151,7 +151,7 @@ async def test_a_run_that_finds_the_day_used_up_says_so_waits_for_midnight_there
     phones = [new_phone() for _ in range(3)]
     counted.provider.pages = [[comment(phone, phone=phone)] for phone in phones]
     await counted.pull(connector)
-    await counted.sql("TRUNCATE leads, events, event_keys")
+    await counted.sql("TRUNCATE leads, events, event_keys CASCADE")
     await use_up(counted, left=1)
 
     waits = await counted.pull(connector)

@@ -52,6 +52,8 @@ ALTER TABLE connectors ADD COLUMN deep_at timestamptz;
 ALTER TABLE connectors ADD COLUMN pace_key text;
 ALTER TABLE connectors ADD COLUMN calls_per_run integer;
 CREATE INDEX connectors_pace ON connectors (pace_key) WHERE pace_key IS NOT NULL;
+-- Nothing has ever used it: connectors without a connection share quotas, too.
+ALTER TABLE connections DROP COLUMN pace_key;
 ALTER TABLE syncs ADD COLUMN is_deep boolean NOT NULL DEFAULT false;
 ALTER TABLE syncs ADD COLUMN calls integer NOT NULL DEFAULT 0;
 
