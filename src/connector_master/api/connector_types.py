@@ -12,6 +12,7 @@ from connector_master.api.shapes import View
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.forms import Form
+from connector_master.services.form_fields import fields_of
 
 router = APIRouter(tags=["connectors"])
 
@@ -65,20 +66,14 @@ async def list_connector_types(caller: Seer) -> Page[ConnectorTypeView]:
 
 
 def _fields(form: type[Form]) -> list[FieldView]:
-    schema = form.model_json_schema(by_alias=True)
-    definitions = schema.get("$defs", {})
-    required = set(schema.get("required", ()))
-    fields = []
-    for name, one in schema.get("properties", {}).items():
-        inner = one | ({"$defs": definitions} if "$ref" in str(one) else {})
-        fields.append(
-            FieldView(
-                name=name,
-                label=one.get("title", name),
-                help=one.get("description", ""),
-                required=name in required,
-                secret=bool(one.get("secret", False)),
-                json_schema=inner,
-            )
+    return [
+        FieldView(
+            name=one.name,
+            label=one.label,
+            help=one.help,
+            required=one.required,
+            secret=one.secret,
+            json_schema=one.schema,
         )
-    return fields
+        for one in fields_of(form)
+    ]

@@ -112,6 +112,7 @@ Test = Callable[[Client, Any, Any], Awaitable[Check]]
 class Connector:
     """One type of source. What a source can't do is not passed.
 
+    `prepare` says what a person needs at hand before they begin.
     `door` is the segment of its public address (`/api/connectors/<door>/<webhookId>`), None when nothing is pushed.
     `unsigned_by_nature` declares that the provider can't sign, so the address itself is the secret; without it the door
     refuses unless `verify` returns a Verified. `zone` reads times that carry no offset. `guesses` lets a connector
@@ -145,6 +146,7 @@ class Connector:
     mapping: Mapping[str, MappingTarget]
     records: Split
     acknowledge: Acknowledge
+    prepare: tuple[str, ...] = ()
     verify: Verify | None = None
     challenge: Challenge | None = None
     presents_secret: Callable[[Any], bool] | None = None

@@ -43,6 +43,11 @@ connector = Connector(
     type="google",
     title="Google Ads",
     summary="Leads of Google Ads lead forms, as they come (webhook), and what a push missed (Google Ads API).",
+    prepare=(
+        "A Google account that may use the Google Ads account.",
+        "The customer id, from the top right of Google Ads.",
+        "An app in Google Cloud, unless an administrator has set one for everybody.",
+    ),
     auth="oauth",
     settings=Settings,
     credentials=Credentials,

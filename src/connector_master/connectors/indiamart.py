@@ -96,6 +96,7 @@ connector = Connector(
     type="indiamart",
     title="IndiaMART",
     summary="Buyers' enquiries from IndiaMART, as they come (Push API), and what pushes miss (Pull API).",
+    prepare=("The Push API switched on in the seller panel, or your CRM key.",),
     auth="none",
     settings=Settings,
     credentials=Credentials,

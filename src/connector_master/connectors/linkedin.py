@@ -150,6 +150,10 @@ connector = Connector(
     type="linkedin",
     title="LinkedIn",
     summary="Leads of LinkedIn's Lead Gen Forms on ads, events and pages, as they come.",
+    prepare=(
+        "A LinkedIn account that manages the ad account or the page.",
+        "An app that LinkedIn has given access to Lead Sync.",
+    ),
     auth="oauth",
     settings=Settings,
     credentials=Credentials,

@@ -164,6 +164,11 @@ connector = Connector(
     type="meta",
     title="Meta Lead Ads",
     summary="Leads from forms on Facebook and Instagram, as they come.",
+    prepare=(
+        "A Facebook account that manages the page whose forms you use.",
+        "An app at Meta for Developers, unless an administrator has set one for everybody.",
+        "This installation's HTTPS address, for leads to come at once.",
+    ),
     auth="oauth",
     settings=Settings,
     credentials=Credentials,

@@ -151,6 +151,7 @@ connector = Connector(
     type="tradeindia",
     title="TradeIndia",
     summary="Buyers' inquiries from TradeIndia, asked for on a schedule (My Inquiry API).",
+    prepare=("User id, profile id and key from the My Inquiry API page.",),
     auth="api_key",
     settings=Settings,
     credentials=Credentials,

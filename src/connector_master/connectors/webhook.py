@@ -120,6 +120,7 @@ connector = Connector(
     type="webhook",
     title="Webhook",
     summary="Any form, website or tool that can send a request: JSON or form data, signed or not.",
+    prepare=("A form, website or tool that can send a request.",),
     auth="signature",
     settings=Settings,
     credentials=Credentials,

@@ -172,6 +172,11 @@ connector = Connector(
     type="whatsapp",
     title="WhatsApp Business",
     summary="Messages to your WhatsApp Business number, as they come (Cloud API).",
+    prepare=(
+        "A WhatsApp Business number on the Cloud API.",
+        "The access token and the app secret from Meta for Developers.",
+        "The ids of the number and of the business account.",
+    ),
     auth="api_key",
     settings=Settings,
     credentials=Credentials,

@@ -43,6 +43,10 @@ connector = Connector(
     type="youtube",
     title="YouTube",
     summary="People who leave a phone number in a comment on your channel. Comments are only read, nothing is written.",
+    prepare=(
+        "The Google account that owns the channel.",
+        "An app in Google Cloud, unless an administrator has set one for everybody.",
+    ),
     auth="oauth",
     settings=Settings,
     credentials=Credentials,
