@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +30,42 @@ async def make_user(hub: Hub, role: str) -> str:
     answer = await hub.api("POST", "/api/users", user | {"password": PASSWORD, "mustChangePassword": False})
     assert answer.status_code == 201, answer.text
     return email
+
+
+class _Form(HTMLParser):
+    """Reads what a browser would send of the form with `action`, as it is on the page."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.action, self.is_inside = action, False
+        self.fields: dict[str, list[str]] = {}
+        self._name, self._text, self._options = "", "", []  # type: tuple[str, str, list[tuple[str, bool]]]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = dict(attrs)
+        if tag == "form":
+            self.is_inside = has.get("action") == self.action
+        if not self.is_inside:
+            return
+        name, value = has.get("name") or "", has.get("value") or ""
+        if tag == "input" and name and (has.get("type") not in ("checkbox", "radio") or "checked" in has):
+            self.fields.setdefault(name, []).append(value)
+        elif tag in ("select", "textarea"):
+            self._name, self._text, self._options = name, "", []
+        elif tag == "option":
+            self._options.append((value, "selected" in has))
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self.is_inside = False
+        elif self.is_inside and tag == "textarea":
+            self.fields[self._name] = [self._text]
+        elif self.is_inside and tag == "select" and self._options:
+            chosen = [value for value, is_selected in self._options if is_selected]
+            self.fields[self._name] = chosen or [self._options[0][0]]
 
 
 class Person:
@@ -56,6 +93,13 @@ class Person:
         found = re.search(r'name="csrf" value="([^"]+)"', page)
         assert found, page
         return await self.client.post(path, data={"csrf": found[1], **(fields or {})}, headers=headers)
+
+    async def submit(self, page: str, action: str, changes: Mapping[str, Any]) -> httpx2.Response:
+        """Send the form with `action` on `page` as it is there, but for `changes`; the answer is not followed."""
+        form = _Form(action)
+        form.feed((await self.get(page)).text)
+        assert form.fields, f"{page} has no form for {action}"
+        return await self.client.post(action, data={**form.fields, **changes})
 
 
 class Desk:

@@ -100,7 +100,7 @@ def _credentials(known: _Known) -> Iterator[Item]:
             state = "unknown" if given else "wrong"
             yield Item("app_credentials", "App credentials entered", state, f"Enter {' and '.join(missing)}.")
     needed = [*connector.pull_needs]
-    if connector.signs_with is not None and connector.signs_with not in needed:
+    if connector.signs_with is not None and not connector.makes_secret and connector.signs_with not in needed:
         needed.append(connector.signs_with)
     missing = [name for name in needed if name not in known.credentials]
     if needed:

@@ -124,6 +124,25 @@ async def overview(hub: Hub, caller: Caller, *, now: datetime, zone: ZoneInfo, d
     return Overview([_source(pulse, by_connector.get(pulse.id, {}), now, zone) for pulse in found], by_day)
 
 
+async def by_day(
+    hub: Hub, caller: Caller, *, now: datetime, zone: ZoneInfo, days: int, connector_id: UUID | None = None
+) -> dict[date, DayCount]:
+    """Return what came on each of the last `days` days of `zone`, the oldest first: to every connector, or to one."""
+    local = now.astimezone(zone)
+    shown = [local.date() - timedelta(days=back) for back in reversed(range(days))]
+    async with hub.engine.connect() as connection:
+        counted = await counts.by_day(
+            connection,
+            caller.workspace_id,
+            start=datetime.combine(shown[0], time(), zone).astimezone(UTC),
+            end=now + counts.QUARTER,
+            zone=zone.key,
+            clock=local.time(),
+            connector_id=connector_id,
+        )
+    return {day: total(UUID(int=0), day, [one for one in counted if one.day == day]) for day in shown}
+
+
 async def count_due(hub: Hub, now: datetime) -> None:
     """Count what is over; called every minute."""
     is_left = True

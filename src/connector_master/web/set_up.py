@@ -108,7 +108,7 @@ async def _set_up(visit: Visit, problem: Problem | None = None) -> Response:
         "verify_token": secrets.get("verifyToken"),
         "callback": f"{visit.hub.address}{connections.CALLBACK}",
         "snippets": snippets.all_of(address, shown) if address and shown.row.type == "webhook" else [],
-        "sample": visit.field("payload") or json.dumps(snippets.SAMPLE, ensure_ascii=False, indent=2),
+        "sample": visit.field("payload") or json.dumps(dict(snippets.SAMPLE), ensure_ascii=False, indent=2),
         "items": await checklist.checklist(visit.hub, visit.caller, visit.id()),
         "connector_id": visit.id(),
         "problem": problem,

@@ -6,5 +6,6 @@ import "./parts/confirm.js";
 import "./parts/keys.js";
 import "./parts/menu.js";
 import "./parts/offline.js";
+import "./parts/submit.js";
 import "./parts/times.js";
 import "./parts/zone.js";
