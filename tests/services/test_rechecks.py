@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from connector_master.services import connections, connectors, rechecks
 from connector_master.storage.connectors import ConnectorRow
 from tests.support.counted import Counted
@@ -172,6 +174,24 @@ async def test_disconnecting_removes_what_was_sent_and_leaves_the_lead(counted: 
     await connections.disconnect(counted.hub, counted.caller, connector.id)
 
     await removed(counted, connector)
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(6, True), (8, False)])
+async def test_what_came_under_an_agreement_that_was_lost_is_removed_after_a_week(
+    counted: Counted, days: int, *, is_kept: bool
+) -> None:
+    connector = await pulled(counted, comment("1"))
+    await counted.sql(
+        "INSERT INTO connections (workspace_id, connector_id, kind, sealed, authorized_at, issued_at, lost_at)"
+        " SELECT workspace_id, id, 'oauth', '', now(), now(), now() - make_interval(days => :days) FROM connectors"
+        " WHERE id = :id",
+        days=days,
+        id=connector.id,
+    )
+
+    await rechecks.forget_unconfirmed(counted.hub)
+
+    assert bool((await event(counted, "1")).payload) == is_kept
 
 
 async def test_deleting_a_connector_removes_what_was_sent_and_leaves_the_lead(counted: Counted) -> None:

@@ -102,7 +102,7 @@ async def confirm(connection: "psycopg.AsyncConnection[Any]", ids: Sequence[UUID
 # Policies count for every workspace, and so does the sweep that keeps them.
 _KEPT = text("""
     SELECT c.workspace_id, c.id, c.type,
-           c.deleted_at IS NOT NULL OR o.lost_at < now() - interval '7 days' AS is_gone
+           c.deleted_at IS NOT NULL OR coalesce(o.lost_at < now() - interval '7 days', false) AS is_gone
       FROM connectors c LEFT JOIN connections o ON o.workspace_id = c.workspace_id AND o.connector_id = c.id
      WHERE c.type = ANY(CAST(:types AS text[]))
 """)
