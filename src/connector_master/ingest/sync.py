@@ -100,16 +100,12 @@ async def _store(writer: Writer, source: Source, sync: Sync, token: UUID, page: 
         await _write(writer, source, sync, token, part, page if is_last else before)
 
 
-async def _write(
-    writer: Writer, source: Source, sync: Sync, token: UUID, rows: Sequence[EventRow], page: Page
-) -> None:
+async def _write(writer: Writer, source: Source, sync: Sync, token: UUID, rows: Sequence[EventRow], page: Page) -> None:
     confirms = source.connector.raw_days is not None
 
     async def commit(rows: Sequence[EventRow], page: Page) -> None:
         async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[None]:
-            await syncs.commit_page(
-                connection, sync, token, rows, page.read_until, state=page.state, confirms=confirms
-            )
+            await syncs.commit_page(connection, sync, token, rows, page.read_until, state=page.state, confirms=confirms)
             return []
 
         await writer.write(store, rows)
