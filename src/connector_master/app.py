@@ -29,6 +29,7 @@ from connector_master.api import (
     leads,
     metrics,
     openapi,
+    renunciations,
     syncs,
     users,
 )
@@ -67,6 +68,7 @@ ROUTERS = (
     api_keys,
     audit,
     health,
+    renunciations,
 )
 
 
@@ -200,7 +202,7 @@ def api(hub: Hub) -> FastAPI:
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    refuse_undeclared(app, health.PUBLIC)
+    refuse_undeclared(app, (*health.PUBLIC, *renunciations.PUBLIC))
     openapi.complete(app)
     return app
 

@@ -34,7 +34,8 @@ class Route:
 
     @property
     def is_door(self) -> bool:
-        return "{webhookId}" in self.path
+        """Whether providers call it, without a key and in a form of their own."""
+        return "doors" in self.operation.get("tags", ())
 
     @property
     def takes_body(self) -> bool:

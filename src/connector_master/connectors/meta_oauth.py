@@ -11,7 +11,9 @@ from typing import Any
 from connector_master.connectors import graph
 from connector_master.connectors.graph import Fault, Graph, read_answer
 from connector_master.connectors.meta_calls import app_graph, as_str, get
-from connector_master.connectors.oauth import Address, App, Inspected, OAuth, Tokens
+from connector_master.connectors.meta_notices import decimal
+from connector_master.connectors.meta_requests import is_signed, person_in
+from connector_master.connectors.oauth import Address, App, Inspected, OAuth, Renounced, Tokens
 from connector_master.connectors.words import tell
 from connector_master.model.json import Json, as_list, as_object
 from connector_master.model.problem import (
@@ -63,7 +65,12 @@ async def lengthen(client: Client, app: App, settings: Any, tokens: Tokens) -> T
     except Problem:
         # The token is good; its dates are asked for again every day.
         return longer
-    return replace(longer, expires_at=longer.expires_at or found.expires_at, ends_at=found.ends_at or longer.ends_at)
+    return replace(
+        longer,
+        expires_at=longer.expires_at or found.expires_at,
+        ends_at=found.ends_at or longer.ends_at,
+        person=found.person or longer.person,
+    )
 
 
 async def granted(client: Client, app: App, settings: Any, tokens: Tokens) -> frozenset[str]:
@@ -98,6 +105,7 @@ def inspected(data: dict[str, Json]) -> Inspected:
         ends_at=_moment(data.get("data_access_expires_at")),
         scopes=frozenset(one for one in scopes if isinstance(one, str)) if isinstance(scopes, list) else None,
         reason=None if is_alive else _why_dead(as_object(data.get("error"))),
+        person=decimal(data.get("user_id")),
     )
 
 
@@ -164,6 +172,7 @@ OAUTH = OAuth(
     revoke=revoke,
     explain=explain,
     renews_before=timedelta(days=14),
+    renounced=Renounced(person_in, is_signed),
 )
 
 

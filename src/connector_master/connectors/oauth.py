@@ -39,7 +39,8 @@ class Tokens:
     """What a grant gives. Times are aware, in UTC; None where the provider does not tell.
 
     `expires_at` is the end of the access token, `ends_at` the moment from which only a person can help: the end of the
-    refresh token, or of an access token that can't be renewed. `scopes` None: the answer did not say.
+    refresh token, or of an access token that can't be renewed. `scopes` None: the answer did not say. `person` is who agreed,
+    as the provider's app knows them, where it tells.
     """
 
     access_token: str = field(repr=False)
@@ -47,17 +48,27 @@ class Tokens:
     expires_at: datetime | None = None
     ends_at: datetime | None = None
     scopes: frozenset[str] | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What a provider says of a token; `reason` is why it is dead, in its own words."""
+    """What a provider says of a token; `reason` is why it is dead, in its own words, `person` who agreed to it."""
 
     is_alive: bool
     expires_at: datetime | None = None
     ends_at: datetime | None = None
     scopes: frozenset[str] | None = None
     reason: str | None = None
+    person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renounced:
+    """How a provider tells that a person takes the app away: whom a form names, and whether an app's secret signed it."""
+
+    person_in: Callable[[Mapping[str, str]], str | None]
+    is_signed: Callable[[Mapping[str, str], str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +138,8 @@ class OAuth:
     into the problem that a person understands; None: nothing special is known of it. `renews_before` is how long before its
     end an access token is renewed. `settles_in` is how long a new token may be refused although it is good.
     `needs_refresh_token`: access tokens are so short-lived that without a refresh token nothing is connected. `lasts_if` says
-    to people how agreements are made to last where the provider ends them early.
+    to people how agreements are made to last where the provider ends them early. `renounced` reads what the provider posts
+    when a person takes the app away.
     """
 
     browser: Address
@@ -153,6 +165,7 @@ class OAuth:
     renews_before: timedelta = timedelta(minutes=5)
     settles_in: timedelta = timedelta(0)
     lasts_if: str = ""
+    renounced: Renounced | None = None
 
 
 Lengthen = Callable[[Client, App, Any, Tokens], Awaitable[Tokens]]

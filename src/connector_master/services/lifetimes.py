@@ -85,6 +85,7 @@ async def _inspected(
         refresh_at=known.refresh_at or (renewal_of(connector, expires_at) if can_renew else None),
         ends_at=found.ends_at or known.ends_at,
         scopes=sorted(found.scopes) if found.scopes is not None else known.scopes,
+        person=found.person,
     )
     async with hub.engine.begin() as connection:
         await connections.note_check(connection, row.workspace_id, row.id, told)

@@ -1,5 +1,6 @@
 """Stored grants: how a connection's tokens lie in the database, and what is made of them for a call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -51,14 +52,8 @@ async def read(hub: Hub, row: ConnectorRow, connector: Connector) -> StoredGrant
 
 async def read_within(connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector) -> StoredGrant:
     """Return what is stored, as `read` does, within a transaction."""
-    stored = await connectors.credentials(connection, row.workspace_id, row.id)
-    given = {one.name: opened(hub.keys, row, one) for one in stored}
+    given = await _entered(connection, hub, row)
     form = connector.credentials.model_validate(given)
-    app_values = {**installed_app(connector, given, hub.apps), **given}
-    id_, secret = (
-        (app_values.get(name) for name in connector.oauth.app) if connector.oauth is not None else (None, None)
-    )
-    app = App(id_, secret) if id_ and secret else None
     known = await connections.get(connection, row.workspace_id, row.id)
     if known is not None and known.lost_at is not None:
         raise AuthorizationNeeded(f"The connection was lost. {known.problem_detail or ''}".strip())
@@ -79,12 +74,19 @@ async def read_within(connection: AsyncConnection, hub: Hub, row: ConnectorRow, 
         content = tokens_in(hub, row, known)
         refresh_token = content["refresh_token"]
         scopes = frozenset(known.scopes)
-        tokens = Tokens(content["access_token"], refresh_token, known.expires_at, known.ends_at, scopes)
+        tokens = Tokens(
+            content["access_token"], refresh_token, known.expires_at, known.ends_at, scopes, person=known.person
+        )
     elif "accessToken" in given:
         tokens = Tokens(given["accessToken"], refresh_token)
     elif refresh_token is None:
         raise AuthorizationNeeded("Nobody has agreed at the provider yet.")
-    return StoredGrant(form, app, known, tokens, refresh_token, chosen)
+    return StoredGrant(form, _app(hub, connector, given), known, tokens, refresh_token, chosen)
+
+
+async def app_of(connection: AsyncConnection, hub: Hub, row: ConnectorRow, connector: Connector) -> App | None:
+    """Return the app at the provider to which people agree, None where it is not known."""
+    return _app(hub, connector, await _entered(connection, hub, row))
 
 
 def grant_from(hub: Hub, row: ConnectorRow, stored: StoredGrant, fresh: Tokens | None = None) -> Grant:
@@ -119,6 +121,7 @@ def connection_row(
         ends_at=tokens.ends_at or (None if can_renew else tokens.expires_at),
         refresh_at=renewal_of(connector, tokens.expires_at) if can_renew else None,
         check_at=now,
+        person=tokens.person,
     )
 
 
@@ -162,3 +165,16 @@ def tokens_in(hub: Hub, row: ConnectorRow, known: ConnectionRow) -> dict[str, st
     """Return a connection's tokens, by `access_token` and `refresh_token`."""
     content: dict[str, str] = orjson.loads(hub.keys.open(known.sealed, tokens_place(row.workspace_id, row.id)))
     return content
+
+
+async def _entered(connection: AsyncConnection, hub: Hub, row: ConnectorRow) -> dict[str, str]:
+    stored = await connectors.credentials(connection, row.workspace_id, row.id)
+    return {one.name: opened(hub.keys, row, one) for one in stored}
+
+
+def _app(hub: Hub, connector: Connector, given: Mapping[str, str]) -> App | None:
+    if connector.oauth is None:
+        return None
+    values = {**installed_app(connector, given, hub.apps), **given}
+    id_, secret = (values.get(name) for name in connector.oauth.app)
+    return App(id_, secret) if id_ and secret else None

@@ -14,6 +14,7 @@ class ConnectionRow:
     """One connector's connection. `ends_at` is from when on only a person can help; `lost_at`, since when it is so.
 
     `check_at` is when it is to be looked at again; `warned_days` the fewest days before its end of which people were told.
+    `person` is who agreed, as the provider's app knows them.
     """
 
     kind: str
@@ -27,13 +28,14 @@ class ConnectionRow:
     refresh_at: datetime | None = None
     check_at: datetime | None = None
     warned_days: int | None = None
+    person: str | None = None
     lost_at: datetime | None = None
     problem_code: str | None = None
     problem_detail: str | None = None
 
 
 _COLUMNS = """kind, sealed, scopes, authorized_at, authorized_by, issued_at, expires_at, ends_at, refresh_at,
-              check_at, warned_days, lost_at, problem_code, problem_detail"""
+              check_at, warned_days, person, lost_at, problem_code, problem_detail"""
 
 _GET = text(f"SELECT {_COLUMNS} FROM connections WHERE workspace_id = :workspace AND connector_id = :connector")
 _EXISTS = text("""
@@ -43,7 +45,7 @@ _EXISTS = text("""
 _NEW = f"""
     INSERT INTO connections (workspace_id, connector_id, {_COLUMNS})
     VALUES (:workspace, :connector, :kind, :sealed, :scopes, :authorized_at, :authorized_by, :issued_at, :expires_at,
-            :ends_at, :refresh_at, :check_at, :warned_days, :lost_at, :problem_code, :problem_detail)
+            :ends_at, :refresh_at, :check_at, :warned_days, :person, :lost_at, :problem_code, :problem_detail)
     ON CONFLICT (workspace_id, connector_id)"""
 _BEGIN = text(f"{_NEW} DO NOTHING")
 _PUT = text(f"""{_NEW} DO UPDATE
@@ -51,7 +53,8 @@ _PUT = text(f"""{_NEW} DO UPDATE
            authorized_at = excluded.authorized_at, authorized_by = excluded.authorized_by,
            issued_at = excluded.issued_at, expires_at = excluded.expires_at, ends_at = excluded.ends_at,
            refresh_at = excluded.refresh_at, check_at = excluded.check_at, warned_days = excluded.warned_days,
-           lost_at = excluded.lost_at, problem_code = excluded.problem_code, problem_detail = excluded.problem_detail,
+           person = excluded.person, lost_at = excluded.lost_at, problem_code = excluded.problem_code,
+           problem_detail = excluded.problem_detail,
            renewing_until = NULL
 """)
 _FORGET = text("DELETE FROM connections WHERE workspace_id = :workspace AND connector_id = :connector")
@@ -150,6 +153,20 @@ async def due(connection: AsyncConnection, limit: int) -> list[tuple[UUID, UUID]
     return [(row.workspace_id, row.connector_id) for row in await connection.execute(_DUE, {"limit": limit})]
 
 
+# A person at a provider is nobody's of ours: whoever asks has proof for each connection before it is touched.
+_OF_PERSON = text("""
+    SELECT n.workspace_id, n.connector_id FROM connections n
+      JOIN connectors c ON c.workspace_id = n.workspace_id AND c.id = n.connector_id
+     WHERE n.person = :person AND c.type = :type AND c.deleted_at IS NULL
+""")
+
+
+async def of_person(connection: AsyncConnection, type_: str, person: str) -> list[tuple[UUID, UUID]]:
+    """Return workspace and connector of every connection of this type to which a person agreed, in whatever workspace."""
+    rows = await connection.execute(_OF_PERSON, {"type": type_, "person": person})
+    return [(row.workspace_id, row.connector_id) for row in rows]
+
+
 # ---- looking after them -----------------------------------------------------------------------------
 
 # Taken and put a day ahead in one statement, so that of many processes one looks.
@@ -162,7 +179,8 @@ _TAKE_UNCHECKED = text("""
 """)
 _NOTE_CHECK = text("""
     UPDATE connections
-       SET checked_at = now(), expires_at = :expires_at, ends_at = :ends_at, scopes = :scopes, refresh_at = :refresh_at
+       SET checked_at = now(), expires_at = :expires_at, ends_at = :ends_at, scopes = :scopes, refresh_at = :refresh_at,
+           person = coalesce(:person, person)
      WHERE workspace_id = :workspace AND connector_id = :connector AND sealed = :sealed AND lost_at IS NULL
 """)
 _CHECK_AT = text("""

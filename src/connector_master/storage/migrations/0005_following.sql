@@ -67,6 +67,9 @@ DELETE FROM connections n USING connectors c
 DELETE FROM connector_accounts a USING connectors c
  WHERE c.workspace_id = a.workspace_id AND c.id = a.connector_id AND c.deleted_at IS NOT NULL;
 UPDATE connections SET check_at = now() WHERE lost_at IS NULL;
+-- Who agreed, as the provider's app knows them: it may tell that this person took the app away.
+ALTER TABLE connections ADD COLUMN person text;
+CREATE INDEX connections_person ON connections (person) WHERE person IS NOT NULL;
 
 -- Leads that a reconciliation brought and no push had.
 ALTER TABLE syncs ADD COLUMN recovered integer NOT NULL DEFAULT 0;
