@@ -2,11 +2,11 @@
 
 CEL always ends, regular expressions included (RE2), and the library stops after 10,000 turns of loops. But `replace`,
 `join` and `+` inside loops can build texts whose length is a power of the input's. Sizes count characters and list
-elements; a bound grows with the sizes of `value` and `record`, so an expression tells how large they may be.
+elements; a bound grows with the sizes of the variables, so an expression tells how large they may be.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _BUDGET = 3_000_000.0
@@ -67,12 +67,12 @@ def names_in(node: Node) -> set[str]:
     return found.union(*(names_in(part) for part in node.parts))
 
 
-def largest_input(node: Node) -> int:
-    """Return how large `value` and `record` may be so that the work stays bounded; 0 when even small ones explode."""
+def largest_input(node: Node, names: Iterable[str]) -> int:
+    """Return how large each of the variables may be so that the work stays bounded; 0 when even small ones explode."""
     if _loops(node) > _MOST_LOOPS:
         return 0
     for size in _INPUT_SIZES:
-        if _weigh(node, {"value": float(size), "record": float(size)}, _TURNS)[1] <= _BUDGET:
+        if _weigh(node, dict.fromkeys(names, float(size)), _TURNS)[1] <= _BUDGET:
             return size
     return 0
 

@@ -1,14 +1,16 @@
-"""Expressions: CEL in a field mapping's `transform`, compiled once, bounded, and never able to reach outside.
+"""Expressions: CEL, compiled once, bounded, and never able to reach outside.
 
-Variables: `value` is what the path read, `record` the whole record. Besides the standard ones CEL's string functions
-are there (`trim`, `lowerAscii`, `replace`, `split`, `join`, `substring`, …), `math.*` and optional values
-(`record[?"x"].orValue("")`). CEL has no side effects and always ends; cost.py says how large its inputs may be.
+In a field mapping's `transform`, `value` is what the path read and `record` the whole record; elsewhere other names stand
+for other values. Besides the standard ones CEL's string functions are there (`trim`, `lowerAscii`, `replace`, `split`,
+`join`, `substring`, …), `math.*` and optional values (`record[?"x"].orValue("")`). CEL has no side effects and always ends;
+cost.py says how large its inputs may be.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
@@ -20,10 +22,8 @@ from connector_master.pipeline.cost import largest_input, names_in, tree_of
 
 _LONGEST = 2_000
 _LONGEST_RESULT = 100_000
-_ENVIRONMENT = cel.NewEnv(
-    variables={"value": cel.Type.DYN, "record": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)},
-    extensions=[ext_strings.ExtStrings(), ext_math.ExtMath(), ext_optional.ExtOptional()],
-)
+_TRANSFORM = ("value", "record")
+"""What a field mapping's expression may name."""
 _FAULT = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
 _STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$| \(in container ''\)")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -35,23 +35,26 @@ class InvalidExpression(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A compiled expression. `needs_value` says whether it names `value`, so that it is skipped where there is none."""
+    """A compiled expression. `names` are the variables that it names: others need not be given."""
 
     text: str
     program: Any
-    needs_value: bool
-    needs_record: bool
+    names: frozenset[str]
     largest_input: int
 
+    @property
+    def needs_value(self) -> bool:
+        """Whether a transform names `value`, so that it is skipped where there is none."""
+        return "value" in self.names
+
     def evaluate(self, value: Json, record: Json) -> Json:
-        """Return what the expression makes of a record, JSON values only; raises TransformFailed."""
-        used: dict[str, Json] = {"value": None, "record": {}}
-        if self.needs_value:
-            used["value"] = _clean(value)
-        if self.needs_record:
-            used["record"] = record if isinstance(record, dict) else {}
-        sizes = [_size(one, self.largest_input) for one in used.values()]
-        if max(sizes) > self.largest_input:
+        """Return what a transform makes of a record, JSON values only; raises TransformFailed."""
+        return self.compute({"value": value, "record": record if isinstance(record, dict) else {}})
+
+    def compute(self, variables: Mapping[str, Json]) -> Json:
+        """Return what the expression makes of these values, JSON values only; raises TransformFailed."""
+        used = {name: _clean(variables[name]) for name in self.names}
+        if any(_size(one, self.largest_input) > self.largest_input for one in used.values()):
             raise self._failed(f"its input is larger than {self.largest_input:,} characters, the most it may work on")
         try:
             return self._result(used)
@@ -61,7 +64,7 @@ class Expression:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise self._failed(str(error)) from None
         try:
-            # Somewhere in the record is half a character, which CEL's UTF-8 can't have.
+            # Somewhere in the values is half a character, which CEL's UTF-8 can't have.
             return self._result({name: _clean_all(one) for name, one in used.items()})
         except (RuntimeError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise self._failed(str(error)) from None
@@ -78,33 +81,41 @@ class Expression:
         reason = "it makes no value that JSON has" if "Unable to convert" in reason else _STATUS.sub("", reason)
         shown = _QUOTED.sub(lambda quoted: quoted[0] if quoted[0][1:-1] in self.text else '"…"', reason)
         return TransformFailed(
-            f"The transform {self.text[:80]!r} failed: {shown.splitlines()[0][:200] if shown else ''}"
+            f"The expression {self.text[:80]!r} failed: {shown.splitlines()[0][:200] if shown else ''}"
         )
 
 
 @lru_cache(maxsize=2048)
-def compile_expression(text: str) -> Expression:
-    """Return the compiled expression; raises InvalidExpression with line and column of the first fault.
+def compile_expression(text: str, names: tuple[str, ...] = _TRANSFORM) -> Expression:
+    """Return the compiled expression, which may name `names`; raises InvalidExpression with the place of its first fault.
 
     >>> compile_expression("value.trim() + '!'").evaluate(" Hello ", {})
     'Hello!'
+    >>> compile_expression("lead.city == 'Pune'", ("lead",)).compute({"lead": {"city": "Pune"}})
+    True
     """
     if not text.strip():
         raise InvalidExpression("The expression is empty")
     if len(text) > _LONGEST:
         raise InvalidExpression(f"The expression is longer than {_LONGEST} characters")
     try:
-        program = _ENVIRONMENT.compile(text)
+        program = _environment(names).compile(text)
         tree = tree_of(program.serialize())
     except (RuntimeError, ValueError, RecursionError) as error:
         raise InvalidExpression(_explained(str(error))) from None
-    size = largest_input(tree)
+    size = largest_input(tree, names)
     if not size:
         raise InvalidExpression(
             "The expression could build too much: use fewer loops and replacements inside one another"
         )
-    names = names_in(tree)
-    return Expression(text, program, "value" in names, "record" in names, size)
+    return Expression(text, program, frozenset(names_in(tree).intersection(names)), size)
+
+
+@cache
+def _environment(names: tuple[str, ...]) -> Any:
+    types = {name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN) if name == "record" else cel.Type.DYN for name in names}
+    extensions = [ext_strings.ExtStrings(), ext_math.ExtMath(), ext_optional.ExtOptional()]
+    return cel.NewEnv(variables=types, extensions=extensions)
 
 
 def _explained(message: str) -> str:
