@@ -115,7 +115,6 @@ async def test_other_methods_are_refused_and_tell_nothing(hub: Hub, routes: list
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/api",
         "/api/",
         "/api/nothing",

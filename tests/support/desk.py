@@ -73,7 +73,9 @@ class Person:
 
     def __init__(self, hub: Hub, email: str) -> None:
         self.email = email
-        self.client = httpx2.AsyncClient(base_url=hub.address, timeout=30, trust_env=False, follow_redirects=False)
+        self.client = httpx2.AsyncClient(
+            base_url=hub.address, timeout=30, trust_env=False, headers={"Accept": "text/html,*/*;q=0.8"}
+        )
 
     async def sign_in(self, password: str = PASSWORD) -> Self:
         """Sign in."""

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -226,6 +226,9 @@ def _fault(visit: Visit, problem: Problem) -> Response:
         response = visit.show("parts/toast.html", status=problem.status, problem=problem)
         response.headers["HX-Retarget"] = "#toasts"
         response.headers["HX-Reswap"] = "beforeend"
+    elif "text/html" not in visit.request.headers.get("accept", ""):
+        # A program that strayed here is told as the API would tell it (RFC 9457).
+        response = JSONResponse(problem.as_details(), problem.status, media_type="application/problem+json")
     else:
         response = visit.show("fault.html", status=problem.status, problem=problem)
     if problem.retry_after_seconds is not None:
