@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connector_master.services import connections, lifetimes, renewals
+from connector_master.services import connections, connectors, lifetimes, renewals
 from connector_master.storage.connectors import ConnectorRow
 from tests.support.inside import Inside, open_inside
 from tests.support.sandbox import Sandbox, running_sandbox
@@ -153,6 +153,27 @@ async def test_a_dead_token_that_can_be_renewed_is_no_end(inside: Inside, played
     assert (await connection(inside)).lost_at is None
     await end_access(inside)
     assert await renewals.renew_due(inside.hub) == 1
+
+
+async def test_a_lost_connection_is_not_found_again_by_pausing(inside: Inside, played: Sandbox) -> None:
+    row = await connected(inside, played, "google", GOOGLE)
+    played.control("google/actions", {"action": "revoke_all"})
+    await end_access(inside)
+    await renewals.renew_due(inside.hub)
+
+    await connectors.pause(inside.hub, inside.caller, row.id)
+    resumed = await connectors.resume(inside.hub, inside.caller, row.id)
+
+    assert resumed.row.status == "needs_authorization"
+
+
+async def test_nothing_is_connected_for_an_hour(inside: Inside, played: Sandbox) -> None:
+    played.fault("google", no_refresh_token=True)
+
+    with pytest.raises(connections.NoRefreshToken):
+        await connected(inside, played, "google", GOOGLE)
+
+    assert await inside.sql("SELECT 1 FROM connections") == []
 
 
 async def test_a_look_that_failed_for_a_passing_reason_is_taken_again_soon(inside: Inside, played: Sandbox) -> None:

@@ -392,7 +392,10 @@ async def _status_with(connection: AsyncConnection, hub: Hub, row: ConnectorRow,
         return row.status
     stored = [one.name for one in await connectors.credentials(connection, row.workspace_id, row.id)]
     names = _with_app(hub, connector, stored)
-    if await connections.exists(connection, row.workspace_id, row.id):
+    known = await connections.get(connection, row.workspace_id, row.id)
+    if known is not None and known.lost_at is not None:
+        return "needs_authorization"
+    if known is not None:
         names.add(_CONNECTION)
     return "needs_authorization" if _lacks(connector, names) else "active"
 
