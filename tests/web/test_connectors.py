@@ -41,6 +41,15 @@ async def test_every_type_has_a_form_a_set_up_and_settings(sign_in: SignIn, type
         assert answer.status_code == 200, part
 
 
+async def test_what_has_to_be_confirmed_is_not_confirmed_for_anybody(sign_in: SignIn) -> None:
+    person = await sign_in("manager")
+
+    refused = await person.submit("/connectors/new?type=youtube", "/connectors/new", {"name": "Channel"})
+
+    assert refused.status_code == 422
+    assert await _make(person, "youtube", **{"settings.publicComments": "on"})
+
+
 async def test_a_secret_is_shown_once_and_signs(hub: Hub, sign_in: SignIn) -> None:
     person = await sign_in("manager")
     id_ = await _make(person)

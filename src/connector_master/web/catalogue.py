@@ -91,7 +91,7 @@ def _form(visit: Visit, type_: str, problem: Problem | None = None) -> Response:
         "connectors/new.html",
         status=problem.status if problem else 200,
         connector=connector,
-        settings=drawn_forms.drawn(settings, typed_settings, "settings"),
+        settings=drawn_forms.drawn(settings, typed_settings, "settings", is_new=True),
         credentials=drawn_forms.drawn(credentials, typed_credentials, "credentials"),
         faults=faults_of(problem),
     )

@@ -30,9 +30,19 @@ class Drawn:
 
 
 def drawn(
-    fields: Sequence[FormField], values: Mapping[str, Any], prefix: str, hints: Mapping[str, str] | None = None
+    fields: Sequence[FormField],
+    values: Mapping[str, Any],
+    prefix: str,
+    hints: Mapping[str, str] | None = None,
+    *,
+    is_new: bool = False,
 ) -> list[Drawn]:
-    """Return the fields with what they hold; `hints` tell which secret is set, and end like it."""
+    """Return the fields with what they hold; `hints` tell which secret is set, and end like it.
+
+    Where it `is_new`, what a person has to confirm is not confirmed for them.
+    """
+    if is_new:
+        values = {one.name: False for one in fields if one.schema.get("confirm")} | dict(values)
     return [
         _drawn(one, one.schema, values.get(one.name), f"{prefix}.{one.name}", (hints or {}).get(one.name, ""))
         for one in fields
@@ -82,6 +92,7 @@ def _drawn(one: FormField, schema: Mapping[str, Any], value: Any, name: str, hin
             options = [("", _("Not set")), *options]
         return Drawn(kind=kind, options=options, value=_texts(shown) if kind == "ticks" else _text(shown), **common)
     if kind == "tick":
+        common["required"] = bool(plain.get("confirm"))
         return Drawn(kind=kind, value=bool(shown), **common)
     if kind == "lines":
         return Drawn(kind=kind, value="\n".join(_texts(shown)), **common)
@@ -104,9 +115,9 @@ def _kind(one: FormField, plain: Mapping[str, Any]) -> str:
         return "secret"
     if "properties" in plain:
         return "group"
-    if "enum" in plain or "const" in plain:
+    kind = _type(plain)
+    if kind != "boolean" and ("enum" in plain or "const" in plain):
         return "choice"
-    kind = plain.get("type")
     if kind == "array":
         items = _plain(plain.get("items", {}))
         return "ticks" if "enum" in items else "lines"
@@ -120,7 +131,7 @@ def _read(visit: Visit, schema: Mapping[str, Any], name: str) -> Any:
     if "properties" in plain:
         parts = {part: _read(visit, one, f"{name}.{part}") for part, one in plain["properties"].items()}
         return {part: value for part, value in parts.items() if value is not None}
-    kind = plain.get("type")
+    kind = _type(plain)
     if kind == "boolean":
         return bool(visit.field(name))
     if kind == "array":
@@ -155,6 +166,12 @@ def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
         if not plain["properties"]:
             del plain["properties"]
     return plain
+
+
+def _type(plain: Mapping[str, Any]) -> str | None:
+    # What has to be confirmed is a constant: true, or nothing.
+    kind: str | None = "boolean" if isinstance(plain.get("const"), bool) else plain.get("type")
+    return kind
 
 
 def _options(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
