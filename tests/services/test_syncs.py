@@ -290,3 +290,21 @@ async def test_a_run_goes_on_while_the_schedule_looks_at_its_connector(counted: 
     await running
 
     assert (await syncs.get(counted.hub, counted.caller, connector.id, sync.id)).status == "succeeded"
+
+
+# ---- limits that last -------------------------------------------------------------------------------
+
+
+async def test_a_provider_that_says_too_many_again_and_again_is_asked_less_and_less(counted: Counted) -> None:
+    connector = await counted.connect()
+    counted.provider.faults = [429] * 6
+    rests = []
+
+    for _ in range(6):
+        await counted.sql("UPDATE provider_paces SET next_call_at = now()")
+        await counted.pull(connector)
+        (row,) = await counted.sql("SELECT next_sync_at - now() AS rest FROM connectors")
+        rests.append(row.rest)
+
+    assert rests[0] < timedelta(minutes=1)
+    assert rests[-1] > 5 * rests[0]

@@ -44,6 +44,8 @@ _REFUSED_REST = timedelta(hours=6)
 _BROKEN_REST = timedelta(minutes=5)
 """How long a connector rests that can't even be read, such as one whose credentials are sealed with a missing key."""
 _DEEP_EVERY = timedelta(days=1)
+_LIMITED_REST = timedelta(seconds=5)
+"""How long a connector rests at least whose provider said "too many", twice as long each time in a row."""
 _FAILING_AFTER = 3
 _DUE_AT_ONCE = 50
 _OLDEST_MARGIN = timedelta(minutes=10)
@@ -386,7 +388,9 @@ async def _note_end(
         status, rest = "needs_authorization", _REFUSED_REST
     elif isinstance(problem, ProviderLimited):
         if pulled.resumes_at is not None:
-            rest = max(timedelta(seconds=5), pulled.resumes_at - datetime.now(UTC) + timedelta(seconds=2))
+            # As long as the provider asks, and longer the more often it has to ask.
+            asked = pulled.resumes_at - datetime.now(UTC) + timedelta(seconds=2)
+            rest = max(asked, min(rest, _LIMITED_REST * 2 ** min(failures, 10)))
     else:
         if isinstance(problem, Transient):
             rest = min(rest, timedelta(seconds=_RETRIES[min(failures, len(_RETRIES) - 1)]))

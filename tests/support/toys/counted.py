@@ -14,7 +14,7 @@ from connector_master.connectors.oauth import Account, Address, Grant, OAuth
 from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.model.event import Record
 from connector_master.model.json import Json
-from connector_master.model.problem import DailyLimitReached, ProviderUnavailable
+from connector_master.model.problem import DailyLimitReached, ProviderLimited, ProviderUnavailable
 from connector_master.outbound.client import Client
 
 
@@ -86,6 +86,8 @@ async def _ask(client: Client, path: str, query: Mapping[str, str]) -> dict[str,
     answer = await client.get(path, query)
     if answer.status == 403:
         raise DailyLimitReached("The project's calls of the day are used up (quotaExceeded).")
+    if answer.status == 429:
+        raise ProviderLimited("Too many calls in a short time.", retry_after_seconds=5)
     body = answer.json()
     if answer.status != 200 or not isinstance(body, dict):
         raise ProviderUnavailable(f"The provider failed (HTTP {answer.status}).")
