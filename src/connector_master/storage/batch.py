@@ -78,15 +78,18 @@ _COLUMNS = """
     n int4, workspace_id uuid, id uuid, connector_id uuid, origin text, status text, lead_id uuid, deduplication_key text,
     code text, detail text, event_external_id text, idempotency_key text, received_at timestamptz, enquired_at timestamptz,
     request_id uuid, position int4, content_type text, headers json, ip text, warnings json, attributes jsonb,
-    account text, is_announced boolean, resolve_at timestamptz, version text, twin text, payload_at int4, payload_size int4,
-    body_at int4, body_size int4
+    account text, is_announced boolean, resolve_at timestamptz, payload_at int4, payload_size int4, body_at int4, body_size int4
 """ + "".join(f", {name} text" for name in LEAD_TEXTS)
 
-_ARRIVED = f"""
+_FOLLOWED = ("version", "twin")
+"""Further columns (text), which only rows with a `record` fill: the others are stored without them."""
+
+
+def _arrived(further: Sequence[str]) -> str:
+    return f"""
     arrived AS MATERIALIZED (
-        SELECT r.* FROM json_to_recordset(%(rows)s::json) AS r ({_COLUMNS})
-    )
-"""
+        SELECT r.* FROM json_to_recordset(%(rows)s::json) AS r ({_COLUMNS}{"".join(f", {name} text" for name in further)})
+    )"""
 
 
 def _first(name: str) -> str:
@@ -132,9 +135,9 @@ _STATUS = "CASE WHEN u.id IS NULL THEN t.status WHEN u.id = t.lead_id THEN 'crea
 _LEAD = "coalesce(u.id, t.lead_id)"
 
 
-def _store(source: str) -> str:
+def _store(source: str, further: Sequence[str] = ()) -> str:
     return f"""
-    WITH {_ARRIVED},
+    WITH {_arrived(further)},
     fresh AS (
         INSERT INTO event_keys (workspace_id, connector_id, key, event_id)
         SELECT workspace_id, connector_id, idempotency_key, id FROM arrived WHERE idempotency_key IS NOT NULL
@@ -150,12 +153,13 @@ def _store(source: str) -> str:
     stored AS (
         INSERT INTO events (workspace_id, id, connector_id, origin, status, lead_id, code, detail, external_id, idempotency_key,
                             received_at, processed_at, enquired_at, request_id, position, content_type, payload, body,
-                            headers, ip, warnings, account, is_announced, resolve_at, version, twin)
+                            headers, ip, warnings, account, is_announced, resolve_at{"".join(f", {name}" for name in further)})
         SELECT t.workspace_id, t.id, t.connector_id, t.origin, {_STATUS}, {_LEAD}, t.code, t.detail, t.event_external_id,
                t.idempotency_key, t.received_at, CASE WHEN t.status <> 'received' THEN clock_timestamp() END, t.enquired_at,
                t.request_id, t.position, t.content_type, substring(%(content)s::bytea FROM t.payload_at FOR t.payload_size),
                CASE WHEN t.body_size IS NOT NULL THEN substring(%(content)s::bytea FROM t.body_at FOR t.body_size) END,
-               t.headers, t.ip, t.warnings, t.account, coalesce(t.is_announced, false), t.resolve_at, t.version, t.twin
+               t.headers, t.ip, t.warnings, t.account, coalesce(t.is_announced, false), t.resolve_at
+               {"".join(f", t.{name}" for name in further)}
           FROM taken t LEFT JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
     )
     SELECT t.n, {_STATUS}, {_LEAD}
@@ -165,6 +169,8 @@ def _store(source: str) -> str:
 
 _STORE = _store(_UNFOLDED)
 _STORE_FOLDED = _store(_FOLDED)
+_STORE_FOLLOWED = _store(_UNFOLDED, _FOLLOWED)
+_STORE_FOLDED_FOLLOWED = _store(_FOLDED, _FOLLOWED)
 
 _REPEATED = """
     SELECT wanted.n, coalesce(e.status, 'ignored'), k.event_id, e.lead_id,
@@ -183,7 +189,7 @@ _RELEASE = """
 """
 
 _AGAIN = f"""
-    WITH {_ARRIVED},
+    WITH {_arrived(_FOLLOWED)},
     taken AS MATERIALIZED (
         SELECT a.* FROM arrived a
           JOIN (SELECT e.workspace_id, e.id FROM events e
@@ -237,15 +243,20 @@ def _document(rows: Sequence[EventRow]) -> _Document:
     return document
 
 
-async def store(connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow]) -> list[Stored]:
-    """Write `rows` in one commit and return what became of each, in order.
+async def store(
+    connection: psycopg.AsyncConnection[Any], rows: Sequence[EventRow], *, is_followed: bool = False
+) -> list[Stored]:
+    """Write `rows` in one commit and return what became of each, in order; `is_followed` when some have a `record`.
 
     `connection` is in autocommit mode. Raises psycopg's errors with nothing written. A row whose idempotency key had
     come before is answered with its first event, and not written again.
     """
     document = _document(rows)
     keys = [row.columns["deduplication_key"] for row in rows if "deduplication_key" in row.columns]
-    statement = _STORE if len(set(keys)) == len(keys) else _STORE_FOLDED
+    if len(set(keys)) == len(keys):
+        statement = _STORE_FOLLOWED if is_followed else _STORE
+    else:
+        statement = _STORE_FOLDED_FOLLOWED if is_followed else _STORE_FOLDED
     values = {"rows": orjson.dumps(document.rows).decode(), "content": b"".join(document.content)}
     windowed = [row for row in rows if row.window_days and "deduplication_key" in row.columns]
     if windowed:

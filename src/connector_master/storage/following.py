@@ -70,7 +70,7 @@ async def store(connection: Connection, rows: Sequence[EventRow]) -> list[Stored
     async with connection.transaction():
         found = await twins.find(connection, rows)
         rows = twins.recognized(rows, found)
-        stored = await batch.store(connection, rows)
+        stored = await batch.store(connection, rows, is_followed=True)
         await _add_fresh(connection, rows, stored, found)
         repeated = {n: one.event_id for n, one in enumerate(stored) if one.repeated and rows[n].record is not None}
         changed = await _follow(connection, rows, repeated) if repeated else {}
