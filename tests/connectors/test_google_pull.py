@@ -415,11 +415,12 @@ async def test_an_account_that_fails_keeps_no_other_from_being_read() -> None:
         async for page in pull(google, grant(*chosen), Settings(), NOVEMBER):
             read.append(page)  # noqa: PERF401 (what was read before it fails counts)
 
-    with pytest.raises(CredentialsRefused, match="CUSTOMER_NOT_ENABLED"):
+    with pytest.raises(CredentialsRefused, match=r"^2: .*CUSTOMER_NOT_ENABLED") as refused_one:
         await read_all()
 
     assert [len(page.records) for page in read] == [1, 1]
     assert {page.read_until for page in read} == {NOVEMBER.start}
+    assert "choose an account that is open" in refused_one.value.remedy
 
 
 async def test_a_test_says_which_accounts_answered() -> None:

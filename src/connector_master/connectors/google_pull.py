@@ -48,14 +48,15 @@ async def pull(client: Client, grant: Grant, settings: Settings, window: Window)
     An account that fails does not keep the others from being read; then its problem is raised, and nothing counts as read.
     """
     problem: Problem | None = None
-    for customer in await customers(client, grant, settings):
+    asked = await customers(client, grant, settings)
+    for customer in asked:
         try:
             async for records in _leads(client, grant, settings, customer, window):
                 yield Page(records, window.start)
         except TokenRefused:
             raise
         except Problem as failed:
-            problem = problem or failed
+            problem = problem or (failed if len(asked) == 1 else failed.at(customer_number(customer.id)))
     if problem is not None:
         raise problem
     yield Page([], window.end)

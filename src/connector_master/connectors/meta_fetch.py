@@ -1,7 +1,7 @@
 """Meta's leads, fetched: one that was announced, and all of a span of time, form by form."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,18 +65,19 @@ async def pull(client: Client, grant: Grant, settings: Any, window: Window) -> A
     """
     first: Problem | None = None
     graph = await graph_of(client, grant, settings)
-    for account in await _chosen(client, grant, settings):
+    chosen = await _chosen(client, grant, settings)
+    for account in chosen:
         try:
             page, forms = await as_page(grant, graph, account, partial(_forms, page_id=account.id))
         except Problem as problem:
-            first = first or problem
+            first = first or _where(problem, account, chosen)
             continue
         for form in forms:
             try:
                 async for records in _leads(grant, page, account.id, form, window):
                     yield Page(records, window.start)
             except Problem as problem:
-                first = first or problem
+                first = first or _where(problem, account, chosen)
                 if not isinstance(problem, BadProviderRequest):
                     break
     if first is not None:
@@ -96,6 +97,11 @@ async def _chosen(client: Client, grant: Grant, settings: Any) -> list[Account]:
             "connect again and tick the page in Meta's dialog.",
         )
     return found
+
+
+def _where(problem: Problem, account: Account, chosen: Sequence[Account]) -> Problem:
+    """Return a problem that says which of several pages it is about."""
+    return problem if len(chosen) == 1 else problem.at(account.name)
 
 
 async def _lead(page: Graph, lead_id: str) -> dict[str, Json]:

@@ -6,7 +6,7 @@ personal data or secrets, so a problem may be logged and shown.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from connector_master.model.json import Json
 
@@ -43,6 +43,15 @@ class Problem(Exception):
         self.retry_after_seconds = retry_after_seconds
         if remedy is not None:
             self.remedy = remedy
+
+    def at(self, place: str) -> Self:
+        """Return the same problem with its place in front, such as which of several accounts it is about."""
+        return type(self)(
+            f"{place}: {self.detail}",
+            errors=self.errors,
+            remedy=self.remedy,
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
     def as_details(self) -> dict[str, Json]:
         """Return the problem as problem details (RFC 9457), with our stable `code` and what to do about it."""
