@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from connector_master.api.errors import problem_response
+from connector_master.ingest.tables import MOST_BYTES
 from connector_master.model.problem import BodyTooLarge, FieldError, InvalidRequest, UnsupportedMediaType
 
 Message = MutableMapping[str, Any]
@@ -24,6 +25,11 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"cache-control", b"no-store"),
 )
+
+
+_FILES_AT = "/imports"
+_FILE_BYTES = MOST_BYTES + 64 * 1024
+"""A file of leads, and what a form puts around it."""
 
 
 class Guard:
@@ -46,14 +52,14 @@ class Guard:
             headers = {"Connection": "close"} if isinstance(problem, BodyTooLarge) else {}
             await problem_response(problem, headers)(scope, receive, self._sending(send))
             return
-        size = 0
+        size, most = 0, self._most_at(scope)
 
         async def counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._most:
-                raise BodyTooLarge(f"The body is larger than {self._most} bytes.")
+            if size > most:
+                raise BodyTooLarge(f"The body is larger than {most} bytes.")
             return message
 
         await self._onward(scope, counted, self._sending(send))
@@ -62,8 +68,9 @@ class Guard:
         if scope["method"] in WITH_BODY:
             headers = Request(scope).headers
             declared = headers.get("content-length", "")
-            if declared.isdigit() and int(declared[:20]) > self._most:
-                return BodyTooLarge(f"The body is larger than {self._most} bytes.")
+            most = self._most_at(scope)
+            if declared.isdigit() and int(declared[:20]) > most:
+                return BodyTooLarge(f"The body is larger than {most} bytes.")
             if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                 return UnsupportedMediaType("Compressed bodies are not read.", remedy="Send the body uncompressed.")
         names = Counter(name for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -72,6 +79,9 @@ class Guard:
             errors = [FieldError(name[:100], "Given more than once.") for name in repeated[:20]]
             return InvalidRequest("A query parameter is repeated.", errors=errors)
         return None
+
+    def _most_at(self, scope: MutableMapping[str, Any]) -> int:
+        return max(self._most, _FILE_BYTES) if scope["path"].endswith(_FILES_AT) else self._most
 
     def _sending(self, send: Send) -> Send:
         async def with_headers(message: Message) -> None:

@@ -29,6 +29,7 @@ RECHECK = "recheck"
 SUBSCRIBE = "subscribe"
 FORGET_RAW = "forget_raw"
 RETRY_EVENTS = "retry_events"
+IMPORT_LEADS = "import_leads"
 PROCESS_HELD = "process_held"
 
 

@@ -13,6 +13,7 @@ from procrastinate.jobs import Status
 
 from connector_master.services import (
     events,
+    imports,
     leads,
     lifetimes,
     overview,
@@ -28,6 +29,7 @@ from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
     FORGET_RAW,
+    IMPORT_LEADS,
     PROCESS_HELD,
     QUEUE,
     RECHECK,
@@ -165,6 +167,15 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="make_leads_findable", queue=QUEUE, queueing_lock="make_leads_findable")
     async def make_leads_findable(timestamp: int) -> None:
         await leads.make_findable(hub, datetime.now(UTC))
+
+    @app.task(name=IMPORT_LEADS, queue=QUEUE, retry=_AGAIN)
+    async def import_leads(*, workspace_id: str, job_id: str) -> None:
+        await imports.run(hub, UUID(workspace_id), UUID(job_id))
+
+    @app.periodic(cron="47 3 * * *")
+    @app.task(name="forget_unstarted_imports", queue=QUEUE, queueing_lock="forget_unstarted_imports")
+    async def forget_imports(timestamp: int) -> None:
+        await imports.forget_unstarted(hub, datetime.now(UTC))
 
     @app.periodic(cron="27 * * * *")
     @app.task(name="forget_ended_sessions", queue=QUEUE, queueing_lock="forget_ended_sessions")
