@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,10 @@ async def lead_of(hub: Hub, phone: str) -> Any:
 async def event_of(hub: Hub, connector: TestConnector) -> Any:
     found = (await hub.api("GET", f"/api/events?connectorId={connector.id}")).json()["items"]
     return found[0] if found else None
+
+
+async def was_pulled(hub: Hub, connector: TestConnector) -> Any:
+    return (await hub.api("GET", f"/api/connectors/{connector.id}")).json()["lastSyncAt"]
 
 
 async def has_status(hub: Hub, connector: TestConnector, status: str) -> bool:
@@ -267,3 +272,30 @@ async def test_the_apps_callback_is_given_another_address_when_its_connector_is_
     phone = new_phone()
     sandbox.add("meta", phone=phone)
     assert await until(lambda: lead_of(hub, phone))
+
+
+async def test_a_lead_whose_push_never_came_is_reported_and_history_is_not(played: tuple[Sandbox, Hub]) -> None:
+    sandbox, hub = played
+    old, lost = new_phone(), new_phone()
+    sandbox.add_at("meta", sandbox.now() - timedelta(hours=2), phone=old)
+    made = await connected(hub, sandbox)
+    assert await until(lambda: lead_of(hub, old))
+
+    async def two_have_ended() -> Any:
+        found = (await hub.api("GET", f"/api/connectors/{made.id}/syncs")).json()["items"]
+        return len(found) == 2 and all(run["finishedAt"] for run in found) and found
+
+    await until(lambda: was_pulled(hub, made))
+    sandbox.fault("meta", dropped_pushes=True)
+    sandbox.add("meta", phone=lost)
+    async with Rows(hub.data_dir) as rows:
+        await rows.all("UPDATE connectors SET next_sync_at = now() WHERE id = %s RETURNING id", made.id)
+    second, first = await until(two_have_ended)
+
+    logs = (await hub.api("GET", f"/api/connectors/{made.id}/logs?kind=leads_recovered")).json()["items"]
+    assert [(run["trigger"], run["created"], run["recovered"]) for run in (first, second)] == [
+        ("reconciliation", 1, 0),
+        ("reconciliation", 1, 1),
+    ]
+    assert [line["message"] for line in logs] == ["1 lead of Test came by the pull alone: no push had brought it"]
+    assert await lead_of(hub, lost)

@@ -429,13 +429,13 @@ async def _log_end(connection: AsyncConnection, row: ConnectorRow, ended: Sync, 
 async def _report_recovered(connection: AsyncConnection, row: ConnectorRow, connector: Connector, ended: Sync) -> None:
     count = await syncs.count_recovered(connection, ended, is_subscribed=connector.subscribe is not None)
     if count:
-        leads = "1 lead" if count == 1 else f"{count} leads"
+        leads, them = ("1 lead", "it") if count == 1 else (f"{count} leads", "them")
         await activity.write(
             connection,
             row.workspace_id,
             kind="leads_recovered",
             level="warning",
-            message=f"{leads} of {row.name} came by the pull alone: no push had brought them",
+            message=f"{leads} of {row.name} came by the pull alone: no push had brought {them}",
             connector_id=row.id,
             data={"syncId": ended.id, "leads": count},
         )
