@@ -323,6 +323,65 @@ class StorageUnavailable(Transient):
     remedy = "Send the same request again after the time in Retry-After."
 
 
+# ---- destinations -----------------------------------------------------------------------------------
+
+
+class ReceiverUnavailable(Transient):
+    """A destination can't be reached, gave no whole answer in time, or failed."""
+
+    code = "receiver_unavailable"
+    title = "Receiver unavailable"
+    status = 502
+    remedy = "Nothing to do at first: it is tried again. If it stays, look whether the receiving system runs."
+
+
+class ReceiverLimited(Transient):
+    """A destination says "too many calls"; `retry_after_seconds` says until when, if that is known."""
+
+    code = "receiver_limited"
+    title = "Receiver's limit reached"
+    status = 429
+    remedy = "Nothing to do: it waits as long as the receiver asks. To stay below the limit, set calls per minute."
+
+
+class UnexpectedAnswer(Transient):
+    """A destination answered, and by the destination's own rule that is no success."""
+
+    code = "unexpected_answer"
+    title = "Answer is no success"
+    status = 502
+    remedy = "Look at the answer of the last attempt; mend what it complains of, or the rule for success."
+
+
+class LeadRefused(Permanent):
+    """A destination does not take this lead in this form; others it may take."""
+
+    code = "lead_refused"
+    title = "Lead refused by the receiver"
+    status = 400
+    remedy = (
+        "Look at the answer of the last attempt, mend the destination's template or the lead, then retry the delivery."
+    )
+
+
+class DestinationRefused(Permanent):
+    """A destination refuses every call: its address, its credentials or our rights there are wrong."""
+
+    code = "destination_refused"
+    title = "Refused by the receiver"
+    status = 400
+    remedy = "Check the destination's address and credentials, then test it. What waits goes out once it works."
+
+
+class ReceiverGone(Permanent):
+    """A destination says that nothing is to be sent there any more (HTTP 410)."""
+
+    code = "receiver_gone"
+    title = "Receiver gone"
+    status = 400
+    remedy = "Enter the receiver's new address and resume the destination, or delete it."
+
+
 # ---- the API ----------------------------------------------------------------------------------------
 
 

@@ -31,19 +31,23 @@ from connector_master.outbound.sockets import CheckedBackend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The most that one call may take: seconds to connect, seconds of silence, seconds in all with repeats, bytes unpacked."""
+    """The most that one call may take: seconds to connect, seconds of silence, seconds in all with repeats, bytes unpacked.
+
+    `repeats` is how often it is made once more where that is harmless.
+    """
 
     connect_seconds: float = 10
     silence_seconds: float = 30
     total_seconds: float = 60
     answer_bytes: int = 32 * 1024 * 1024
+    repeats: int = 2
 
 
 BOUNDS = Bounds()
 
 _POOL = 200
+_KEPT = 20
 _AT_ONCE_PER_ADDRESS = 20
-_REPEATS = 2
 _FIRST_PAUSE_SECONDS = 0.4
 _PASSING = frozenset({502, 503, 504})
 _PACKED = frozenset({"", "identity", "gzip", "deflate"})
@@ -66,16 +70,24 @@ for _library in ("httpx2", "httpcore2"):
 class Outbound:
     """The connections of one process to everybody else: one pool for addresses that operators set, one for users'.
 
-    `allow` are networks that users' addresses may lie in although they are private (OUTBOUND_ALLOW).
+    `allow` are networks that users' addresses may lie in although they are private (OUTBOUND_ALLOW). A pool has at most
+    `connections`, and keeps `kept` of them open for the next call.
     """
 
     def __init__(
-        self, *, allow: Sequence[Network] = (), bounds: Bounds = BOUNDS, tls: ssl.SSLContext | None = None
+        self,
+        *,
+        allow: Sequence[Network] = (),
+        bounds: Bounds = BOUNDS,
+        tls: ssl.SSLContext | None = None,
+        connections: int = _POOL,
+        kept: int = _KEPT,
     ) -> None:
         tls = tls or httpx2.create_ssl_context()
         self._bounds = bounds
-        self._trusted = _pool(CheckedBackend(guards=False), tls)
-        self._guarded = _pool(CheckedBackend(guards=True, allow=allow), tls)
+        self._guard = CheckedBackend(guards=True, allow=allow)
+        self._trusted = _pool(CheckedBackend(guards=False), tls, connections, kept)
+        self._guarded = _pool(self._guard, tls, connections, kept)
         # One slow provider must not take every connection.
         self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE_PER_ADDRESS))
 
@@ -96,6 +108,16 @@ class Outbound:
             repeats=repeats,
             bounds=bounds or self._bounds,
         )
+
+    async def address_of(self, host: str, port: int) -> str:
+        """Return an address at which a user's host may be reached by something else than HTTP, once all were checked.
+
+        Raises AddressRefused, and ProviderUnavailable where the name leads nowhere.
+        """
+        try:
+            return (await self._guard.addresses_of(host, port))[0]
+        except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+            raise ProviderUnavailable(f"no connection ({error}).") from error
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -160,6 +182,10 @@ class HttpClient:
         """Return the answer to a DELETE. Raises ProviderUnavailable and AddressRefused."""
         return await self._call("DELETE", path, query, headers, None, None)
 
+    async def send(self, method: str, path: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Return the answer to a request of any method with these very bytes. Raises ProviderUnavailable, AddressRefused."""
+        return await self._call(method, path, None, headers, body, None)
+
     async def _call(
         self,
         method: str,
@@ -211,7 +237,7 @@ class HttpClient:
     async def _with_repeats(self, request: httpx2.Request, ends: float) -> Answer:
         """Send `request`, again where that is harmless and may help, until `ends` on the loop's clock."""
         pause = _FIRST_PAUSE_SECONDS
-        for repeat in range(_REPEATS + 1):
+        for repeat in range(self._bounds.repeats + 1):
             try:
                 answer = await self._once(request)
                 problem = None
@@ -223,7 +249,7 @@ class HttpClient:
                 # Who asks for a longer wait gets it, from whoever called us.
                 asked = answer.retry_after_seconds() or 0
                 may_repeat = may_repeat and answer.status in _PASSING and asked <= rest
-            if not may_repeat or repeat == _REPEATS or asyncio.get_running_loop().time() + rest >= ends:
+            if not may_repeat or repeat == self._bounds.repeats or asyncio.get_running_loop().time() + rest >= ends:
                 break
             await asyncio.sleep(rest)
             pause *= 3
@@ -267,19 +293,21 @@ class _Unreadable(Exception):
 class _Transport(httpx2.AsyncHTTPTransport):
     """httpx2's own transport, on connections that CheckedBackend opens."""
 
-    def __init__(self, backend: httpcore2.AsyncNetworkBackend, tls: ssl.SSLContext) -> None:
+    def __init__(
+        self, backend: httpcore2.AsyncNetworkBackend, tls: ssl.SSLContext, connections: int, kept: int
+    ) -> None:
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=_POOL,
-            max_keepalive_connections=20,
+            max_connections=connections,
+            max_keepalive_connections=kept,
             keepalive_expiry=5,
             network_backend=backend,
         )
 
 
-def _pool(backend: CheckedBackend, tls: ssl.SSLContext) -> httpx2.AsyncClient:
+def _pool(backend: CheckedBackend, tls: ssl.SSLContext, connections: int, kept: int) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(
-        transport=_Transport(backend, tls),
+        transport=_Transport(backend, tls, connections, kept),
         trust_env=False,
         follow_redirects=False,
         # Connectors of different people share the pool: what a provider sets for one is not sent for another.

@@ -42,9 +42,7 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         """
         left = _SECONDS if timeout is None else timeout
         started = asyncio.get_running_loop().time()
-        addresses = await _resolve(host, port, left)
-        if self._guards and refused(addresses, self._allow):
-            raise AddressRefused("This address leads into a private, local or reserved network.")
+        addresses = await self.addresses_of(host, port, left)
         problem: Exception | None = None
         tried = addresses[:_ADDRESSES_AT_MOST]
         for position, address in enumerate(tried):
@@ -56,6 +54,13 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 problem = error
         raise problem or httpcore2.ConnectError("the name has no address")
+
+    async def addresses_of(self, host: str, port: int, seconds: float = _SECONDS) -> list[str]:
+        """Return every address of `host`. Raises AddressRefused, and httpcore2's errors where it has none."""
+        addresses = await _resolve(host, port, seconds)
+        if self._guards and refused(addresses, self._allow):
+            raise AddressRefused("This address leads into a private, local or reserved network.")
+        return addresses
 
     async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Never:  # noqa: ASYNC109
         """Refuse: no provider lives in a file."""
