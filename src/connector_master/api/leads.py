@@ -13,9 +13,9 @@ from connector_master.access.caller import Caller
 from connector_master.access.roles import Permission
 from connector_master.api.moments import Moment
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
-from connector_master.api.shapes import View
+from connector_master.api.shapes import Request, View
 from connector_master.model.event import EventStatus
-from connector_master.services import leads
+from connector_master.services import erasures, leads
 from connector_master.services.leads import Search, WithTimeline
 from connector_master.storage.events import Touch
 from connector_master.storage.leads import Lead
@@ -24,6 +24,7 @@ router = APIRouter(prefix="/api/leads", tags=["leads"])
 
 Seer = Annotated[Caller, allow(Permission.LEADS_SEE)]
 Exporter = Annotated[Caller, allow(Permission.LEADS_EXPORT)]
+Eraser = Annotated[Caller, allow(Permission.LEADS_ERASE)]
 
 
 class LeadView(View):
@@ -101,6 +102,37 @@ class LeadWithTimeline(LeadView):
         return cls(**dict(lead), timeline=[TouchView.of(touch) for touch in found.timeline])
 
 
+class KeptView(View):
+    """What one event holds of a person."""
+
+    received_at: datetime
+    connector: str | None
+    ip: str | None
+    sent: JsonValue
+    fetched: JsonValue
+
+
+class PersonView(View):
+    """Everything that is kept of one lead; of the newest 200 events."""
+
+    lead: LeadView
+    events: list[KeptView]
+
+
+class Person(Request):
+    """Whom to erase: by phone number in any spelling, by e-mail address, or both."""
+
+    phone: str | None = Field(default=None, max_length=100)
+    email: str | None = Field(default=None, max_length=320)
+
+
+class ErasedView(View):
+    """What was erased."""
+
+    leads: int
+    events: int
+
+
 class SearchQuery(BaseModel):
     """Which leads."""
 
@@ -167,6 +199,26 @@ async def export_leads(
 async def get_lead(caller: Seer, hub: HubDependency, lead_id: UUID) -> LeadWithTimeline:
     """Return one lead with its timeline."""
     return LeadWithTimeline.shown(await leads.get(hub, caller, lead_id))
+
+
+@router.delete("/{lead_id}", status_code=204, responses=problems(401, 403, 404, 422))
+async def erase_lead(caller: Eraser, hub: HubDependency, lead_id: UUID) -> None:
+    """Erase one lead and everything that was sent of it. The events stay, empty."""
+    await erasures.erase_lead(hub, caller, lead_id)
+
+
+@router.get("/{lead_id}/export", responses=problems(401, 403, 404, 422))
+async def export_person(caller: Eraser, hub: HubDependency, lead_id: UUID) -> PersonView:
+    """Return everything that is kept of one lead: itself, and each event with what was sent."""
+    found = await erasures.export_person(hub, caller, lead_id)
+    return PersonView(lead=LeadView.of(found["lead"]), events=[KeptView(**one) for one in found["events"]])
+
+
+@router.post("/erase", responses=problems(401, 403, 422))
+async def erase_person(caller: Eraser, hub: HubDependency, body: Person) -> ErasedView:
+    """Erase every lead with this phone number or e-mail address, and everything that was sent of it."""
+    found = await erasures.erase_person(hub, caller, phone=body.phone, email=body.email)
+    return ErasedView(leads=found.leads, events=found.events)
 
 
 def _filled(text: str | None) -> str | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from connector_master.access.roles import Permission
 from connector_master.model.problem import Problem
-from connector_master.services import connectors, leads, saved_views, sessions
+from connector_master.services import connectors, erasures, leads, saved_views, sessions
 from connector_master.services.leads import Search, WithTimeline
 from connector_master.web.language import _
 from connector_master.web.pages import Pages
@@ -137,6 +137,13 @@ async def show_lead(visit: Visit) -> Response:
         words=field_words(),
         chat=found.lead.phone_number.lstrip("+"),
     )
+
+
+@pages.post("/leads/{id}/erase", Permission.LEADS_ERASE)
+async def erase(visit: Visit) -> Response:
+    """Erase a lead, for good."""
+    await erasures.erase_lead(visit.hub, visit.caller, visit.id())
+    return visit.go("/leads", _("The lead is erased, with everything that was sent of it."))
 
 
 def _added(found: WithTimeline, said: Mapping[UUID, Mapping[str, str]]) -> dict[UUID, dict[str, str]]:
