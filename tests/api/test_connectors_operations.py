@@ -364,8 +364,8 @@ async def test_a_change_is_told_with_who_before_and_after(hub: Hub) -> None:
     assert change["data"]["after"] == {"name": "New", "settings": {}}
     assert (change["actorKind"], change["actorName"], change["ip"]) == ("api_key", "tests manager", "127.0.0.1")
     assert mapping["data"] == {
-        "before": {"fieldMapping": None},
-        "after": {"fieldMapping": {"tel": "phoneNumber"}},
+        "before": {"fieldMapping": None, "mappingVersion": 1},
+        "after": {"fieldMapping": {"tel": "phoneNumber"}, "mappingVersion": 2},
     }
     assert credentials["data"]["credentialsChanged"] == ["signingSecret"]
     assert SECRET["signingSecret"] not in json.dumps(credentials)

@@ -8,8 +8,8 @@ for "contains") and quoted keys (`["Full Name "]`); `a[b][c]` equals `a.b.c`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LONGEST_PATH = 500
-_MOST_STEPS = 32
+LONGEST_PATH = 500
+MOST_STEPS = 32
 
 
 class InvalidPath(ValueError):
@@ -60,13 +60,13 @@ def parse_path(text: str) -> Path:
     """
     if not text.strip():
         raise InvalidPath("The path is empty")
-    if len(text) > _LONGEST_PATH:
-        raise InvalidPath(f"The path is longer than {_LONGEST_PATH} characters")
+    if len(text) > LONGEST_PATH:
+        raise InvalidPath(f"The path is longer than {LONGEST_PATH} characters")
     written = list(_steps(text))
     if not written:
         raise InvalidPath("The path names no field")
-    if len(written) > _MOST_STEPS:
-        raise InvalidPath(f"The path has more than {_MOST_STEPS} steps")
+    if len(written) > MOST_STEPS:
+        raise InvalidPath(f"The path has more than {MOST_STEPS} steps")
     literals = tuple(_literals(text, written, first) for first in range(len(written)))
     folded = tuple(tuple((after, fold(key)) for after, key in keys) for keys in literals)
     return Path(text, tuple(step for step, _, _ in written), literals, folded)

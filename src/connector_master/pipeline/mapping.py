@@ -14,7 +14,8 @@ FieldMapping = Mapping[str, str | Mapping[str, str]]
 """Source path → lead field, `attributes.x`, or `{"field", "transform"?, "combine"?}`; the order counts."""
 
 ATTRIBUTES = "attributes."
-_JOINED = frozenset({"name", "notes", "addressLine1", "addressLine2"})
+JOINED = frozenset({"name", "notes", "addressLine1", "addressLine2"})
+"""Fields whose sources are joined unless the mapping says otherwise."""
 _KEYS = ("field", "transform", "combine")
 _MOST_ENTRIES = 500
 _LONGEST_ATTRIBUTE = 100
@@ -133,7 +134,7 @@ def _field_fault(field: object) -> str | None:
 
 
 def _target(field: str, sources: list[Source], combine: str | None) -> Target:
-    joins = combine == "join" or (combine is None and field in _JOINED)
+    joins = combine == "join" or (combine is None and field in JOINED)
     is_attribute = field.startswith(ATTRIBUTES)
     return Target(field[len(ATTRIBUTES) :] if is_attribute else field, is_attribute, tuple(sources), joins)
 

@@ -9,6 +9,7 @@ from connector_master.pipeline.paths import Leaf, Place, Reader, Step
 from connector_master.pipeline.values import is_filled
 
 MOST_LEAVES = 5_000
+_MOST_PARTS = 12
 
 
 @dataclass(slots=True)
@@ -29,6 +30,16 @@ class Branch:
     def is_wasted(self) -> bool:
         """Whether something is here that no field gets."""
         return self.number is not None and not self.feeds and is_filled(self.value)
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether something here or below goes to a field."""
+        return bool(self.feeds) or any(branch.is_fed for branch in self.branches)
+
+    @property
+    def is_compound(self) -> bool:
+        """Whether all of this together may be one value, such as a name in its parts."""
+        return 0 < len(self.branches) <= _MOST_PARTS and all(one.number is not None for one in self.branches)
 
 
 @dataclass(frozen=True, slots=True)

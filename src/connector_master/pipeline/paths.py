@@ -10,7 +10,17 @@ from typing import Any, Final
 
 from connector_master.model.json import Json
 from connector_master.model.json_text import enter_text
-from connector_master.pipeline.grammar import InvalidPath, Path, Selection, fold, parse_path, quote, write_step
+from connector_master.pipeline.grammar import (
+    LONGEST_PATH,
+    MOST_STEPS,
+    InvalidPath,
+    Path,
+    Selection,
+    fold,
+    parse_path,
+    quote,
+    write_step,
+)
 
 __all__ = ["InvalidPath", "Leaf", "Path", "Reader", "Step", "leaf_paths", "nested", "pair_of", "parse_path", "read"]
 
@@ -78,12 +88,13 @@ def nested(text: str) -> Json:
 class Reader:
     """Reads one record at many paths. It remembers decoded texts and folded keys, and with `tracing` what was read."""
 
-    __slots__ = ("_folded", "_looks", "_texts", "_used", "record")
+    __slots__ = ("_folded", "_looks", "_odd", "_texts", "_used", "record")
 
     def __init__(self, record: Json, *, tracing: bool = False) -> None:
         self.record = record
         self._texts: dict[str, Json] = {}
         self._folded: dict[int, dict[str, str]] = {}
+        self._odd: dict[int, bool] = {}
         self._used: set[Place] | None = set() if tracing else None
         self._looks = 0
 
@@ -103,7 +114,8 @@ class Reader:
         for pretty, exact, value, way in self._leaves(self.record, "", "", (), 0, 0):
             if len(leaves) >= limit:
                 break
-            leaves.append(Leaf(pretty if self._leads_to(pretty, value) else exact, value, way))
+            is_readable = self._is_plain(pretty, way) or self._leads_to(pretty, value)
+            leaves.append(Leaf(pretty if is_readable else exact, value, way))
         return leaves
 
     def places(self, path: Path) -> set[Place]:
@@ -215,6 +227,7 @@ class Reader:
         if isinstance(here, str) and entered < _TEXTS_ENTERED and (inside := self._decoded(here)):
             yield from self._leaves(inside, pretty, exact, way, depth + 1, entered + 1)
         elif isinstance(here, dict) and here:
+            self._odd[id(here)] = any("." in key or "[" in key for key in here)
             for key, item in here.items():
                 if key in _IGNORED_KEYS or self._is_used(here, key):
                     continue
@@ -243,6 +256,12 @@ class Reader:
 
     def _is_used(self, container: Json, key: str | int) -> bool:
         return self._used is not None and (id(container), key) in self._used
+
+    def _is_plain(self, text: str, way: tuple[Step, ...]) -> bool:
+        """Tell whether a path is nothing but keys, none of them to be mistaken for several: then it need not be tried."""
+        if "[" in text or len(text) > LONGEST_PATH or len(way) > MOST_STEPS:
+            return False
+        return not any(self._odd.get(step.place[0], True) for step in way)
 
     def _leads_to(self, text: str, leaf: Json) -> bool:
         tracing, self._used = self._used, None
@@ -273,8 +292,12 @@ def _chosen(value: Json, options: list[Json]) -> Json:
 
 
 def _can_stand_alone(key: str) -> bool:
+    if not key or key != key.strip():
+        return False
+    if not any(sign in key for sign in ".[]\"'") and len(key) <= LONGEST_PATH:
+        return True
     try:
-        return key == key.strip() and bool(parse_path(key))
+        return bool(parse_path(key))
     except InvalidPath:
         return False
 

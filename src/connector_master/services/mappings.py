@@ -110,12 +110,16 @@ def is_same(one: OwnMapping, other: OwnMapping) -> bool:
     return (None if one is None else _by_field(one)) == (None if other is None else _by_field(other))
 
 
-def _by_field(mapping: Mapping[str, Any]) -> dict[str, list[tuple[str, Any, Any]]]:
-    fields: dict[str, list[tuple[str, Any, Any]]] = {}
+def _by_field(mapping: Mapping[str, Any]) -> tuple[dict[str, list[tuple[str, Any]]], dict[str, Any]]:
+    sources: dict[str, list[tuple[str, Any]]] = {}
+    combine: dict[str, Any] = {}
     for path, target in mapping.items():
         spec = {"field": target} if isinstance(target, str) else target
-        fields.setdefault(spec["field"], []).append((path, spec.get("transform"), spec.get("combine")))
-    return fields
+        sources.setdefault(spec["field"], []).append((path, spec.get("transform")))
+        # Any one of a field's sources says it for all.
+        if spec.get("combine"):
+            combine[spec["field"]] = spec["combine"]
+    return sources, combine
 
 
 def _decode(cursor: str) -> int:

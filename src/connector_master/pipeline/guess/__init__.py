@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 
 from connector_master.model.json import Json
-from connector_master.pipeline.guess.collect import Labelled, body_of, collect, is_meaningless
+from connector_master.pipeline.guess.collect import MOST, Labelled, body_of, collect, is_meaningless
 from connector_master.pipeline.guess.labels import FIRST_NAME, LAST_NAME, meaning_of, word_set, words_of
 from connector_master.pipeline.guess.senders import has_own_name, known_fields
 from connector_master.pipeline.mapping import CompiledMapping, compile_mapping
@@ -54,13 +54,13 @@ _NEVER_AN_EMAIL = word_set(
 _known: dict[tuple[str, ...], tuple[CompiledMapping, bool]] = {}
 
 
-def propose(record: Json) -> dict[str, str]:
-    """Return the sensible guesses for `record` as an ordinary mapping, empty when there are none.
+def propose(record: Json, most: int = MOST) -> dict[str, str]:
+    """Return the sensible guesses for the first `most` values of `record` as an ordinary mapping, empty when there are none.
 
     >>> propose({"your-phone": "90000 00206", "Your Name": "Ravi Sample", "form_name": "Quote"})
     {'your-phone': 'phoneNumber', 'Your Name': 'name'}
     """
-    return _decide(record)[0] if isinstance(record, dict) else {}
+    return _decide(record, most)[0] if isinstance(record, dict) else {}
 
 
 def guessed(record: Mapping[str, Json]) -> CompiledMapping:
@@ -94,9 +94,9 @@ def _compiled(entries: tuple[tuple[str, str], ...]) -> CompiledMapping:
     return compile_mapping(dict(entries))
 
 
-def _decide(record: Mapping[str, Json]) -> tuple[dict[str, str], bool, bool]:
+def _decide(record: Mapping[str, Json], most: int = MOST) -> tuple[dict[str, str], bool, bool]:
     """Return the mapping, whether it rests on values, and whether a label named the e-mail."""
-    everything = collect(record)
+    everything = collect(record, most)
     root, body = body_of(record)
     found: dict[str, list[tuple[int, int, str]]] = {}
     rests_on_values = False

@@ -6,6 +6,7 @@ Shapes are recognised by how they are built, so that a sender nobody has heard o
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 from connector_master.model.json import Json
@@ -14,7 +15,8 @@ from connector_master.pipeline.guess.labels import word_set, words_of
 from connector_master.pipeline.paths import nested, pair_of
 
 _DEEPEST = 8
-_MOST = 400
+MOST = 400
+"""Values that are looked at in the hot path."""
 _HINTS: Mapping[str, str] = {
     "tel": "phoneNumber",
     "phone": "phoneNumber",
@@ -59,14 +61,9 @@ class Labelled:
     asked: bool = False
 
 
-def collect(record: Mapping[str, Json]) -> list[Labelled]:
-    """Return the record's labelled values in order, at most 400."""
-    found = []
-    for labelled in _walk(dict(record), "", "", "", 0):
-        found.append(labelled)
-        if len(found) == _MOST:
-            break
-    return found
+def collect(record: Mapping[str, Json], most: int = MOST) -> list[Labelled]:
+    """Return the record's labelled values in order, at most `most`."""
+    return list(islice(_walk(dict(record), "", "", "", 0), most))
 
 
 def body_of(record: Mapping[str, Json]) -> tuple[str, Mapping[str, Json]]:

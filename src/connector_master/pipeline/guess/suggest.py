@@ -14,6 +14,7 @@ from connector_master.pipeline.values import text_of
 Reason = Literal["name", "sender", "content"]
 """The key or question says so, the sender's way to build or declare it does, or what is there looks like it."""
 
+_MOST = 5_000
 _BY_CONTENT = frozenset({"phoneNumber", "email"})
 _PINCODE = re.compile(r"[1-9]\d{2} ?\d{3}")
 _NAME_WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff.'-])+")
@@ -38,8 +39,8 @@ def suggest(record: Json) -> list[Suggestion]:
     """
     if not isinstance(record, dict):
         return []
-    labelled = {one.path: one for one in collect(record)}
-    proposed = propose(record)
+    labelled = {one.path: one for one in collect(record, _MOST)}
+    proposed = propose(record, _MOST)
     found = [Suggestion(path, field, _reason(labelled.get(path), field)) for path, field in proposed.items()]
     known = set(proposed.values())
     free = [one for one in labelled.values() if one.path not in proposed and one.field is None]
