@@ -39,7 +39,7 @@ class Route:
 
     @property
     def takes_body(self) -> bool:
-        return "requestBody" in self.operation
+        return "application/json" in self.operation.get("requestBody", {}).get("content", {})
 
     @property
     def declared(self) -> set[int]:
@@ -107,6 +107,7 @@ async def ids(hub: Hub) -> dict[str, UUID]:
     job = await hub.api("POST", "/api/events/retry", {"filter": {"connectorId": connector.id}})
     user = await hub.api("POST", "/api/users", {"email": f"{new_id()}@example.com", "name": "U", "role": "executive"})
     key = await hub.api("POST", "/api/api-keys", {"name": "k", "role": "executive"})
+    brought = await hub.api("POST", f"/api/connectors/{connector.id}/imports", content=b"Phone\n1")
     return {
         "connector_id": UUID(connector.id),
         "lead_id": UUID(made.lead_id or ""),
@@ -115,6 +116,7 @@ async def ids(hub: Hub) -> dict[str, UUID]:
         "user_id": UUID(user.json()["id"]),
         "key_id": UUID(key.json()["id"]),
         "sync_id": new_id(),
+        "import_id": UUID(brought.json()["import"]["id"]),
     }
 
 
@@ -122,7 +124,8 @@ async def ids(hub: Hub) -> dict[str, UUID]:
 async def foreign_ids(hub_database: str) -> AsyncIterator[dict[str, UUID]]:
     """By path parameter, something in another workspace of the same database that has this id."""
     workspace = new_id()
-    ids = {name: new_id() for name in ("connector_id", "lead_id", "event_id", "job_id", "user_id", "key_id", "sync_id")}
+    names = ("connector_id", "lead_id", "event_id", "job_id", "user_id", "key_id", "sync_id", "import_id")
+    ids = {name: new_id() for name in names}
     rows: dict[str, dict[str, Any]] = {
         "workspaces": {"id": workspace, "name": "Another"},
         "connectors": {"id": ids["connector_id"], "type": "webhook", "name": "C", "status": "active"},
@@ -150,6 +153,7 @@ async def foreign_ids(hub_database: str) -> AsyncIterator[dict[str, UUID]]:
             "trigger": "manual",
             "status": "succeeded",
         },
+        "imports": {"id": ids["import_id"], "connector_id": ids["connector_id"], "file_name": "f.csv", "rows": 1},
     }
     async with await psycopg.AsyncConnection.connect(hub_database, autocommit=True) as connection:
         for table, row in rows.items():

@@ -18,7 +18,17 @@ PUBLIC = {"/healthz", "/readyz", "/metrics"}
 ROLES = [*Role, None]
 UNKNOWN: Mapping[str, UUID] = {
     name: new_id()
-    for name in ("connector_id", "lead_id", "event_id", "job_id", "user_id", "key_id", "sync_id", "webhookId")
+    for name in (
+        "connector_id",
+        "lead_id",
+        "event_id",
+        "job_id",
+        "user_id",
+        "key_id",
+        "sync_id",
+        "import_id",
+        "webhookId",
+    )
 }
 VALID: Mapping[str, dict[str, Any]] = {
     "PUT /api/connectors/{connector_id}/field-mapping": {"fieldMapping": None},

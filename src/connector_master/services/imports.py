@@ -65,9 +65,10 @@ class Preview:
 
 async def bring(hub: Hub, caller: Caller, connector_id: UUID, file_name: str, content: bytes) -> Import:
     """Keep a CSV or Excel file to be imported. Raises NotFound, NotImportable, and InvalidRequest for an unfit file."""
+    async with hub.engine.connect() as connection:
+        row = await _connector(connection, caller, connector_id)
     table = await asyncio.to_thread(read_table, content)
     async with hub.engine.begin() as connection:
-        row = await _connector(connection, caller, connector_id)
         return await imports.add(
             connection,
             caller.workspace_id,
