@@ -1,6 +1,6 @@
 """Settings: everything that can be set, read once from the environment or an .env file, then handed on as values."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -104,14 +104,12 @@ def provider_addresses(defaults: Mapping[str, str]) -> BaseSettings:
     return model()
 
 
-def provider_apps(meanings: Mapping[str, str]) -> dict[str, str]:
-    """Return what is set of `meanings`, whose keys name the settings of the installation's own apps at providers."""
-    fields: dict[str, Any] = {
-        name.lower(): (SecretStr | None, Field(default=None, description=meaning)) for name, meaning in meanings.items()
-    }
+def provider_apps(names: Collection[str]) -> dict[str, str]:
+    """Return what is set of the settings with these names, which hold the installation's own apps at providers."""
+    fields: dict[str, Any] = {name.lower(): (SecretStr | None, None) for name in names}
     model: type[BaseSettings] = create_model("ProviderApps", __base__=_Addresses, **fields)
     found = model()
-    values = {name: getattr(found, name.lower()) for name in meanings}
+    values = {name: getattr(found, name.lower()) for name in names}
     return {name: value.get_secret_value() for name, value in values.items() if value and value.get_secret_value()}
 
 

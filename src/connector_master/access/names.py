@@ -3,6 +3,7 @@
 import unicodedata
 
 from connector_master.model.problem import InvalidRequest
+from connector_master.model.words import Words
 
 MAX_CHARACTERS = 200
 
@@ -21,5 +22,7 @@ def clean_name(text: str) -> str:
         unicodedata.category(character).startswith("C") and character not in "\u200c\u200d" for character in name
     )
     if not name or len(name) > MAX_CHARACTERS or unseen:
-        raise InvalidRequest(f"Give a name of 1 to {MAX_CHARACTERS} visible characters.", field="name")
+        raise InvalidRequest(
+            Words("Give a name of 1 to %(most)s visible characters.", most=MAX_CHARACTERS), field="name"
+        )
     return name

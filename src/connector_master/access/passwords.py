@@ -15,6 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from connector_master.access.predictable import is_predictable
 from connector_master.model.problem import InvalidRequest
+from connector_master.model.words import Words
 
 MIN_CHARACTERS = 15
 MAX_CHARACTERS = 1024
@@ -34,13 +35,17 @@ def check(password: str, about: Iterable[str] = ()) -> str:
     """
     normal = _normalize(password)
     if len(normal) < MIN_CHARACTERS:
-        raise _refused(f"Use {MIN_CHARACTERS} characters or more; several words in a row are easy to remember.")
+        raise _refused(
+            Words(
+                "Use %(least)s characters or more; several words in a row are easy to remember.", least=MIN_CHARACTERS
+            )
+        )
     if len(normal) > MAX_CHARACTERS:
-        raise _refused(f"Use {MAX_CHARACTERS} characters at most.")
+        raise _refused(Words("Use %(most)s characters at most.", most=MAX_CHARACTERS))
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in normal):
-        raise _refused("Leave out line breaks and other control characters.")
+        raise _refused(Words("Leave out line breaks and other control characters."))
     if is_predictable(normal, about):
-        raise _refused("This one is easily guessed; use words that have nothing to do with you or this product.")
+        raise _refused(Words("This one is easily guessed; use words that have nothing to do with you or this product."))
     return normal
 
 

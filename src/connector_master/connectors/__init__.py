@@ -9,6 +9,7 @@ from types import MappingProxyType
 from pydantic.alias_generators import to_snake
 
 from connector_master.connectors.connector import Connector
+from connector_master.model.words import Words
 
 
 @cache
@@ -32,7 +33,7 @@ def app_settings() -> dict[str, str]:
             for credential in one.oauth.app:
                 used_by.setdefault(app_setting(one, credential), []).append(one.title)
     return {
-        name: f"The installation's own app, for {' and '.join(titles)} connectors that have none of their own."
+        name: Words("The installation's own app, for %(sources)s connectors without one of their own.", sources=titles)
         for name, titles in used_by.items()
     }
 

@@ -10,6 +10,7 @@ from connector_master.access.caller import Caller
 from connector_master.access.names import clean_name
 from connector_master.access.roles import Role
 from connector_master.model.problem import Forbidden, InvalidRequest, NotFound
+from connector_master.model.words import Words
 from connector_master.storage import activity, api_keys
 from connector_master.storage.api_keys import ApiKey
 from connector_master.storage.ids import new_id
@@ -33,7 +34,7 @@ async def create(
     if not caller.may_give(role):
         raise Forbidden(f"Your role may not make a key that is {role}.")
     if expires_in_days is not None and not 1 <= expires_in_days <= MAX_DAYS:
-        raise InvalidRequest(f"Give 1 to {MAX_DAYS} days.", field="expiresInDays")
+        raise InvalidRequest(Words("Give 1 to %(most)s days.", most=MAX_DAYS), field="expiresInDays")
     name = clean_name(name)
     minted = mint()
     async with engine.begin() as connection:

@@ -11,7 +11,8 @@ from connector_master.access.caller import Caller
 from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import has_tokens
-from connector_master.model.problem import DailyLimitReached, NotFound
+from connector_master.model.problem import NotFound
+from connector_master.model.words import Words
 from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, pace_key
 from connector_master.services.hub import Hub
 from connector_master.services.quotas import Quota, quota_of
@@ -28,12 +29,15 @@ _LOOKED_BACK = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that has to be in order: `state` is ok, wrong or unknown; the remedy is empty where it is ok."""
+    """One thing that has to be in order: `state` is ok, wrong or unknown.
+
+    `remedy` is sentences, none where it is ok.
+    """
 
     code: str
     title: str
     state: str
-    remedy: str = ""
+    remedy: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ def _items(known: _Known, address: str, now: datetime) -> Iterator[Item]:
     if known.quota is not None:
         yield _calls(known, known.quota, now)
     if known.row.status == "paused":
-        yield Item("paused", "Not paused", "wrong", "Resume the connector: what arrives is kept and not processed.")
+        remedy = Words("Resume the connector: what arrives is kept and not processed.")
+        yield Item("paused", Words("Not paused"), "wrong", (remedy,))
 
 
 def _credentials(known: _Known) -> Iterator[Item]:
@@ -94,114 +99,127 @@ def _credentials(known: _Known) -> Iterator[Item]:
     if connector.oauth is not None:
         missing = [name for name in connector.oauth.app if name not in known.credentials]
         given = known.credentials.intersection(has_tokens(connector.credentials))
+        title = Words("App credentials entered")
         if not missing:
-            yield Item("app_credentials", "App credentials entered", "ok")
+            yield Item("app_credentials", title, "ok")
         else:
             state = "unknown" if given else "wrong"
-            yield Item("app_credentials", "App credentials entered", state, f"Enter {' and '.join(missing)}.")
+            yield Item("app_credentials", title, state, (Words("Enter %(names)s.", names=missing),))
     needed = [*connector.pull_needs]
     if connector.signs_with is not None and not connector.makes_secret and connector.signs_with not in needed:
         needed.append(connector.signs_with)
     missing = [name for name in needed if name not in known.credentials]
-    if needed:
-        state = "wrong" if missing else "ok"
-        yield Item("credentials", "Credentials entered", state, f"Enter {' and '.join(missing)}." if missing else "")
+    title = Words("Credentials entered")
+    if missing:
+        yield Item("credentials", title, "wrong", (Words("Enter %(names)s.", names=missing),))
+    elif needed:
+        yield Item("credentials", title, "ok")
 
 
 def _grant(known: _Known, now: datetime) -> Iterator[Item]:
     assert known.connector.oauth is not None
     connection = known.connection
-    title = f"Connected to {known.connector.title}"
+    title = Words("Connected to %(source)s", source=known.connector.title)
     if connection is None:
         if known.credentials.intersection(has_tokens(known.connector.credentials)):
-            yield Item(
-                "connection", title, "unknown", "A token was entered; test the connection to see whether it works."
-            )
+            remedy = Words("A token was entered; test the connection to see whether it works.")
+            yield Item("connection", title, "unknown", (remedy,))
         else:
-            yield Item("connection", title, "wrong", "Choose Connect and agree at the provider.")
+            yield Item("connection", title, "wrong", (Words("Choose Connect and agree at the provider."),))
         return
     if connection.lost_at is not None:
-        yield Item("connection", title, "wrong", f"Connect again. {connection.problem_detail or ''}".strip())
+        said = [connection.problem_detail] if connection.problem_detail else []
+        yield Item("connection", title, "wrong", (Words("Connect again."), *said))
         return
     yield Item("connection", title, "ok")
+    title = Words("Permissions granted")
     missing = [one for one in known.connector.oauth.scopes if one not in connection.scopes]
     if connection.kind == "given" and not connection.scopes:
-        yield Item("scopes", "Permissions granted", "unknown", "The token was made elsewhere: test the connection.")
+        yield Item("scopes", title, "unknown", (Words("The token was made elsewhere: test the connection."),))
     elif missing:
-        yield Item("scopes", "Permissions granted", "wrong", f"Connect again and grant {', '.join(missing)}.")
+        remedy = Words("Connect again and grant %(scopes)s.", scopes=", ".join(missing))
+        yield Item("scopes", title, "wrong", (remedy,))
     else:
-        yield Item("scopes", "Permissions granted", "ok")
-    title = "Agreement lasts"
-    if connection.ends_at is None:
-        yield Item("token_life", title, "ok")
-    elif connection.ends_at - now < _ENDS_SOON:
-        day = connection.ends_at.date().isoformat()
-        remedy = f"Connect again before {day}: then the agreement ends. {known.connector.oauth.lasts_if}".strip()
-        yield Item("token_life", title, "wrong", remedy)
-    else:
-        yield Item("token_life", title, "ok")
+        yield Item("scopes", title, "ok")
+    yield _lasting(connection.ends_at, known.connector.oauth.lasts_if, now)
+
+
+def _lasting(ends_at: datetime | None, lasts_if: str, now: datetime) -> Item:
+    title = Words("Agreement lasts")
+    if ends_at is None or ends_at - now >= _ENDS_SOON:
+        return Item("token_life", title, "ok")
+    remedy = [Words("Connect again before %(day)s: then the agreement ends.", day=ends_at.date())]
+    remedy += [Words(lasts_if)] if lasts_if else []
+    return Item("token_life", title, "wrong", tuple(remedy))
 
 
 def _accounts(known: _Known) -> Iterator[Item]:
     one, several = known.connector.account_kinds
     if not known.accounts and known.connector.account in known.credentials:
         return
+    title = Words("%(account)s chosen", account=Words(one.capitalize()))
     if not known.accounts:
         wanted = known.connector.needs_grant
-        remedy = f"Choose the {several} whose leads are to come here."
-        yield Item("accounts", f"{one.capitalize()} chosen", "wrong" if wanted else "unknown", remedy)
+        remedy = Words("Choose the %(accounts)s whose leads are to come here.", accounts=Words(several))
+        yield Item("accounts", title, "wrong" if wanted else "unknown", (remedy,))
         return
-    yield Item("accounts", f"{one.capitalize()} chosen", "ok")
+    yield Item("accounts", title, "ok")
     if known.connector.subscribe is None:
         return
     for account in known.accounts:
-        title = f"{account.name} pushes its leads"
+        title = Words("%(account)s pushes its leads", account=account.name)
         if account.subscribed_at is not None:
             yield Item("subscription", title, "ok")
         elif account.problem_code is not None:
-            yield Item("subscription", title, "wrong", account.problem_detail or "Choose it again.")
+            yield Item("subscription", title, "wrong", (account.problem_detail or Words("Choose it again."),))
         else:
-            yield Item("subscription", title, "unknown", f"Choose the {several} again, so that it is subscribed.")
+            remedy = Words("Choose the %(accounts)s again, so that it is subscribed.", accounts=Words(several))
+            yield Item("subscription", title, "unknown", (remedy,))
 
 
 def _reachable(address: str) -> Item:
-    title = "Address reachable from outside"
+    title = Words("Address reachable from outside")
     if not address.startswith("https://"):
-        return Item(
-            "public_address", title, "wrong", "Set PUBLIC_URL to the https:// address that providers can reach."
-        )
-    return Item("public_address", title, "unknown", "Send a test from the provider; its arrival proves it.")
+        remedy = Words("Set PUBLIC_URL to the https:// address that providers can reach.")
+        return Item("public_address", title, "wrong", (remedy,))
+    return Item("public_address", title, "unknown", (Words("Send a test from the provider; its arrival proves it."),))
 
 
 def _challenged(known: _Known) -> Item:
-    title = f"Address proven to {known.connector.title}"
+    source = known.connector.title
     if known.challenged_at is not None:
-        return Item("challenge", f"{title}, last {_shown(known.challenged_at)}", "ok")
-    what = "webhook URL and verify token" if known.connector.needs_verify_token else "webhook URL"
-    remedy = (
-        f"It asks when it is given the {what}. An address of this hub that it knows already may do for all connectors."
+        title = Words("Address proven to %(source)s, last %(moment)s", source=source, moment=known.challenged_at)
+        return Item("challenge", title, "ok")
+    asks = (
+        Words("It asks when it is given the webhook URL and verify token.")
+        if known.connector.needs_verify_token
+        else Words("It asks when it is given the webhook URL.")
     )
-    return Item("challenge", title, "unknown", remedy)
+    shared = Words("An address of this hub that it knows already may do for all connectors.")
+    title = Words("Address proven to %(source)s", source=source)
+    return Item("challenge", title, "unknown", (asks, shared))
 
 
 def _last_push(known: _Known) -> Item:
     if known.last_push is None:
-        return Item("last_push", "Something was pushed in 30 days", "unknown", "Send a test from the provider.")
-    return Item("last_push", f"Last push {_shown(known.last_push)}", "ok")
+        remedy = Words("Send a test from the provider.")
+        return Item("last_push", Words("Something was pushed in 30 days"), "unknown", (remedy,))
+    return Item("last_push", Words("Last push %(moment)s", moment=known.last_push), "ok")
 
 
 def _last_pull(known: _Known) -> Item:
     row = known.row
     if row.status == "failing":
-        return Item("last_pull", "Pulls succeed", "wrong", "See the last sync for what the provider said.")
+        remedy = Words("See the last sync for what the provider said.")
+        return Item("last_pull", Words("Pulls succeed"), "wrong", (remedy,))
     if row.last_sync_at is None:
         remedy = (
-            "Nothing to do: the next scheduled run shows."
+            Words("Nothing to do: the next scheduled run shows.")
             if row.next_sync_at
-            else "Connect first, or enter credentials."
+            else Words("Connect first, or enter credentials.")
         )
-        return Item("last_pull", "Pulled once", "unknown", remedy)
-    return Item("last_pull", f"Last pull {_shown(row.last_sync_at)}", "ok")
+        return Item("last_pull", Words("Pulled once"), "unknown", (remedy,))
+    return Item("last_pull", Words("Last pull %(moment)s", moment=row.last_sync_at), "ok")
 
 
 async def _quota(
@@ -215,18 +233,26 @@ async def _quota(
 
 
 def _calls(known: _Known, quota: Quota, now: datetime) -> Item:
-    title = f"{quota.used} of {quota.most} calls of the day used"
+    used = {"used": quota.used, "most": quota.most}
+    title = Words("%(used)s of %(most)s calls of the day used", **used)
     if quota.rests_until is not None:
-        remedy = f"The provider asked not to be called before {_shown(quota.rests_until)}; it goes on by itself then."
-        return Item("daily_calls", title, "wrong", remedy)
+        remedy = Words(
+            "The provider asked not to be called before %(moment)s; it goes on by itself then.",
+            moment=quota.rests_until,
+        )
+        return Item("daily_calls", title, "wrong", (remedy,))
     if quota.used >= quota.most:
-        remedy = f"It goes on by itself at {_shown(quota.ends_at)}. {DailyLimitReached.remedy.partition('. ')[2]}"
-        return Item("daily_calls", title, "wrong", remedy)
+        remedy = Words(
+            "It goes on by itself at %(moment)s. For more calls a day, ask the provider for a larger quota, give connectors "
+            "apps of their own, or let them sync less often.",
+            moment=quota.ends_at,
+        )
+        return Item("daily_calls", title, "wrong", (remedy,))
     minutes = getattr(settings_of(known.connector, known.row.settings), "sync_interval_minutes", 0)
     if quota.spread > timedelta(minutes=minutes):
-        title += f", so there is a sync every {round(quota.spread / timedelta(minutes=1))} minutes only"
+        title = Words(
+            "%(used)s of %(most)s calls of the day used, so there is a sync every %(minutes)s minutes only",
+            minutes=round(quota.spread / timedelta(minutes=1)),
+            **used,
+        )
     return Item("daily_calls", title, "ok")
-
-
-def _shown(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

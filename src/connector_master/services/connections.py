@@ -26,6 +26,7 @@ from connector_master.model.problem import (
     Permanent,
     Problem,
 )
+from connector_master.model.words import Words
 from connector_master.services.credentials import open_credentials, paced
 from connector_master.services.grants import grant_of, refresh_token_of, using
 from connector_master.services.hub import Hub
@@ -205,7 +206,7 @@ async def complete(
     grant.memory.forget()
     reached = await _reach(hub, row, connector, grant)
     if reached is not None and not reached:
-        raise NoAccounts(f"The agreement reaches no {connector.account_kinds[0]}.")
+        raise NoAccounts(Words("The agreement reaches no %(account)s.", account=Words(connector.account_kinds[0])))
     await _store(hub, caller, row, connector, tokens, reached)
     await subscribe(hub, row, connector)
     return row.id

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from connector_master.connectors.forms import Form
 from connector_master.model.problem import FieldError, InvalidRequest
+from connector_master.model.words import Words
 
 
 def checked_form(model: type[Form], values: Mapping[str, Any], place: str, *, partly: bool = False) -> Form:
@@ -25,13 +26,31 @@ def checked_form(model: type[Form], values: Mapping[str, Any], place: str, *, pa
         errors = [
             FieldError(
                 ".".join((place, *map(str, fault["loc"]))),
-                "Unknown field."
-                if fault["type"] == "extra_forbidden"
-                else str(fault["msg"]).removeprefix("Value error, "),
+                _said(fault["type"], fault.get("ctx", {})) or str(fault["msg"]).removeprefix("Value error, "),
             )
             for fault in faults
         ]
         raise InvalidRequest(f"Some {place} are wrong.", errors=errors) from error
+
+
+def _said(kind: str, limits: Mapping[str, Any]) -> str | None:
+    """Return in plain words what people run into; None for what pydantic says well enough."""
+    match kind:
+        case "missing":
+            return Words("This is needed.")
+        case "extra_forbidden":
+            return Words("Unknown field.")
+        case "int_type" | "int_parsing":
+            return Words("Give a whole number.")
+        case "greater_than_equal":
+            return Words("Give %(least)s or more.", least=limits["ge"])
+        case "less_than_equal":
+            return Words("Give %(most)s or less.", most=limits["le"])
+        case "string_too_long":
+            return Words("Use %(most)s characters at most.", most=limits["max_length"])
+        case "string_too_short":
+            return Words("Use %(least)s characters or more.", least=limits["min_length"])
+    return None
 
 
 def _attribute(model: type[Form], alias: str) -> str:

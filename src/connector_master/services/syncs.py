@@ -26,6 +26,7 @@ from connector_master.model.problem import (
     TokenRefused,
     Transient,
 )
+from connector_master.model.words import Words
 from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, paced, require_grant
 from connector_master.services.grants import using
 from connector_master.services.hub import Hub
@@ -278,7 +279,7 @@ def _span(from_: datetime | None, to: datetime | None, limits: Limits, now: date
     if from_ >= to:
         raise InvalidRequest("Must lie before `to`, and not in the future.", field="from")
     if from_ < oldest - timedelta(days=1):
-        raise InvalidRequest(f"The provider keeps {limits.history.days} days only.", field="from")
+        raise InvalidRequest(Words("The provider keeps %(days)s days only.", days=limits.history.days), field="from")
     return max(from_, oldest), to
 
 

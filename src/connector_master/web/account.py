@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from connector_master.model.problem import Problem
 from connector_master.services import sessions, users
-from connector_master.web.language import LANGUAGES, LONGEST_LANGUAGE_MEMORY, _, zones
+from connector_master.web.language import LANGUAGES, LONGEST_LANGUAGE_MEMORY, _, say, zones
 from connector_master.web.pages import Everybody, Pages
 from connector_master.web.visit import Visit, safe_path
 
@@ -65,8 +65,8 @@ async def change_password(visit: Visit) -> Response:
     try:
         await users.change_own_password(visit.hub.engine, visit.caller, visit.field("oldPassword"), new)
     except Problem as problem:
-        faults = {error.field: error.message for error in problem.errors}
-        return visit.show("password.html", status=problem.status, faults=faults or {"password": problem.detail})
+        faults = {error.field: say(error.message) for error in problem.errors}
+        return visit.show("password.html", status=problem.status, faults=faults or {"password": say(problem.detail)})
     token = await sessions.sign_in(
         visit.hub.engine,
         visit.visitor.email,

@@ -8,7 +8,7 @@ from connector_master.model.problem import FieldError, InvalidRequest, Problem
 from connector_master.services import connectors
 from connector_master.services.form_fields import fields_of
 from connector_master.web import drawn_forms, once
-from connector_master.web.language import _
+from connector_master.web.language import _, say
 from connector_master.web.pages import Pages
 from connector_master.web.visit import Visit
 
@@ -79,7 +79,7 @@ def faults_of(problem: Problem | None) -> dict[str, str]:
     if problem is None:
         return {}
     errors = problem.errors or (FieldError("", problem.detail),)
-    return {error.field: error.message for error in errors}
+    return {error.field: say(error.message) for error in errors}
 
 
 def _form(visit: Visit, type_: str, problem: Problem | None = None) -> Response:

@@ -176,7 +176,22 @@ def _type(plain: Mapping[str, Any]) -> str | None:
 
 def _options(plain: Mapping[str, Any]) -> list[tuple[str, str]]:
     values = plain.get("enum", [plain["const"]] if "const" in plain else [])
-    return [(str(value), str(value)) for value in values]
+    words = _value_words()
+    return [(str(value), words.get(str(value), str(value))) for value in values]
+
+
+def _value_words() -> dict[str, str]:
+    """Return what people call values that are our own words; those of providers stay as they are."""
+    return {
+        "phoneNumber": _("Phone"),
+        "email": _("E-mail"),
+        "productName": _("Product"),
+        "required": _("required"),
+        "optional": _("optional"),
+        "auto": _("automatic"),
+        "none": _("none"),
+        "True": _("Understood"),
+    }
 
 
 def _texts(value: Any) -> list[str]:

@@ -3,7 +3,7 @@
 Texts are gettext's: English in the code and the templates, other languages in `languages/<code>/messages.po`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +14,13 @@ from io import BytesIO
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, available_timezones
 
-from babel import Locale, dates, numbers
+from babel import Locale, dates, lists, numbers
 from babel.core import negotiate_locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from markupsafe import Markup
+
+from connector_master.model.words import Words
 
 LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English", "hi": "हिन्दी"})
 """What pages speak, each by its own name."""
@@ -63,20 +66,25 @@ def zones() -> frozenset[str]:
 
 def _(message: str, /, **values: object) -> str:
     """Return `message` in the reader's language, with `values` put in by `%(name)s`."""
-    text = _catalog(reader.get().language).gettext(message)
-    return text % values if values else text
+    # To gettext the empty message is the catalog's own header.
+    return _put(_catalog(reader.get().language).gettext(message), values) if message else ""
 
 
 def ngettext(one: str, many: str, count: int, /, **values: object) -> str:
     """Return the form of a message that fits `count`, which is `%(num)s` in it."""
-    text = _catalog(reader.get().language).ngettext(one, many, count)
-    return text % ({"num": number(count)} | values)
+    return _put(_catalog(reader.get().language).ngettext(one, many, count), {"num": number(count)} | values)
 
 
 def pgettext(context: str, message: str, /, **values: object) -> str:
     """Return `message` as it is meant in `context`."""
-    text = _catalog(reader.get().language).pgettext(context, message)
-    return text % values if values else text
+    return _put(_catalog(reader.get().language).pgettext(context, message), values)
+
+
+def say(text: str) -> str:
+    """Return in the reader's language what another layer says; what no catalog knows stays as it is."""
+    if isinstance(text, Words):
+        return _(text.template, **{name: _said(value) for name, value in text.values.items()})
+    return _(text)
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -132,6 +140,26 @@ def duration(span: timedelta) -> str:
     if seconds < 10:
         return _("%(number)s s", number=number(seconds, 1))
     return dates.format_timedelta(span, threshold=0.9, locale=reader.get().locale)
+
+
+def _put(text: str, values: Mapping[str, object]) -> str:
+    if any(isinstance(value, Markup) for value in values.values()):
+        text = Markup(text)  # noqa: S704 - messages are ours, and the other values are escaped by it
+    return text % values if values else text
+
+
+def _said(value: object) -> object:
+    if isinstance(value, Words):
+        return say(value)
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return plain_day(value)
+    if isinstance(value, int):
+        return number(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return lists.format_list([str(_said(one)) for one in value], locale=reader.get().locale)
+    return value
 
 
 @cache

@@ -12,7 +12,7 @@ from connector_master.access.roles import Permission
 from connector_master.model.problem import Problem
 from connector_master.services import connectors, erasures, leads, saved_views, sessions
 from connector_master.services.leads import Search, WithTimeline
-from connector_master.web.language import _
+from connector_master.web.language import _, say
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
 from connector_master.web.visit import Visit
@@ -114,7 +114,7 @@ async def export(visit: Visit) -> Response:
     try:
         await sessions.confirm_password(visit.hub.engine, visit.caller, visit.field("password"))
     except Problem as problem:
-        return visit.show("leads/export.html", status=problem.status, query=_query(visit), fault=problem.detail)
+        return visit.show("leads/export.html", status=problem.status, query=_query(visit), fault=say(problem.detail))
     pieces = await leads.export(visit.hub, visit.caller, _search(visit))
     name = f"leads-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.csv"
     return StreamingResponse(

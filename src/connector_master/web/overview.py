@@ -59,7 +59,9 @@ def words(source: Source, now: datetime, *, may_act: bool) -> Said:
     known: dict[Verdict, tuple[str, str, str, str]] = {
         Verdict.NEEDS_AUTHORIZATION: (
             "bad",
-            pulse.lost_detail or _("Not connected: nothing can come in."),
+            _("The connection is lost: %(problem)s", problem=pulse.lost_detail)
+            if pulse.lost_detail
+            else _("Not connected: nothing can come in."),
             _("Connect"),
             f"{page}/set-up",
         ),

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from connector_master.access.roles import Permission, Role
 from connector_master.model.problem import InvalidRequest, Problem
 from connector_master.services import api_keys, sessions, users
+from connector_master.web.catalogue import faults_of
 from connector_master.web.language import _
 from connector_master.web.pages import Pages
 from connector_master.web.visit import Visit
@@ -37,7 +38,7 @@ async def add_user(visit: Visit) -> Response:
             visit.hub.engine, visit.caller, email=visit.field("email"), name=visit.field("name"), role=_role(visit)
         )
     except Problem as problem:
-        return await _users(visit, faults=_faults(problem), status=problem.status)
+        return await _users(visit, faults=faults_of(problem), status=problem.status)
     return await _users(visit, made=made)
 
 
@@ -53,7 +54,7 @@ async def change_user(visit: Visit) -> Response:
     try:
         await users.change(visit.hub.engine, visit.caller, visit.id(), name=visit.field("name"), role=_role(visit))
     except Problem as problem:
-        return await _user(visit, faults=_faults(problem), status=problem.status)
+        return await _user(visit, faults=faults_of(problem), status=problem.status)
     return visit.go(f"/users/{visit.id()}", _("Saved."))
 
 
@@ -70,7 +71,7 @@ async def disable_user(visit: Visit) -> Response:
     try:
         await users.disable(visit.hub.engine, visit.caller, visit.id())
     except Problem as problem:
-        return await _user(visit, faults=_faults(problem), status=problem.status)
+        return await _user(visit, faults=faults_of(problem), status=problem.status)
     return visit.go(f"/users/{visit.id()}", _("This user can no longer sign in."))
 
 
@@ -111,7 +112,7 @@ async def add_key(visit: Visit) -> Response:
             expires_in_days=int(days[:6]) if days else None,
         )
     except Problem as problem:
-        return await _keys(visit, faults=_faults(problem), status=problem.status)
+        return await _keys(visit, faults=faults_of(problem), status=problem.status)
     return await _keys(visit, made=made)
 
 
@@ -127,10 +128,6 @@ def _role(visit: Visit) -> Role:
         return Role(visit.field("role"))
     except ValueError:
         raise InvalidRequest(_("Choose a role."), field="role") from None
-
-
-def _faults(problem: Problem) -> dict[str, str]:
-    return {error.field: error.message for error in problem.errors} or {"": problem.detail}
 
 
 async def _users(

@@ -83,6 +83,7 @@ def _environment() -> Environment:
         "product_version": __version__,
     }
     environment.filters |= {
+        "say": language.say,
         "ago": ago,
         "moment": moment,
         "day": language.day,

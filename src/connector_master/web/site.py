@@ -34,6 +34,7 @@ from connector_master.model.problem import (
 from connector_master.services import authentication, sessions
 from connector_master.services.hub import Hub
 from connector_master.web import assets, language
+from connector_master.web.language import _
 from connector_master.web.pages import Everybody, Page, Pages
 from connector_master.web.visit import Visit
 
@@ -136,16 +137,16 @@ async def _answered(visit: Visit, page: Page | None) -> Response:
     except Problem as problem:
         return _fault(visit, problem)
     except (DataError, UnicodeEncodeError):
-        return _fault(visit, InvalidRequest("A text holds a character, or a number a size, that can't be stored."))
+        return _fault(visit, InvalidRequest(_("A text holds a character, or a number a size, that can't be stored.")))
     except (OperationalError, InterfaceError, PoolTimeout, ConnectionError) as error:
         log.warning("storage_unavailable", error=type(error).__name__)
-        return _fault(visit, StorageUnavailable("The database can't be reached.", retry_after_seconds=2))
+        return _fault(visit, StorageUnavailable(_("The database can't be reached."), retry_after_seconds=2))
 
 
 def _unexpected(visit: Visit, error: Exception) -> Response:
     error_id = uuid4().hex
     log.error("unexpected_error", error_id=error_id, path=visit.request.url.path, exc_info=error)
-    text = f"Something went wrong here. The log knows it as {error_id}."
+    text = _("Something went wrong here. The log knows it as %(id)s.", id=error_id)
     try:
         return _fault(visit, Problem(text))
     except Exception as second:
@@ -156,7 +157,7 @@ def _unexpected(visit: Visit, error: Exception) -> Response:
 
 async def _answer(visit: Visit, page: Page | None) -> Response:
     if page is None:
-        raise NotFound("There is no such page.", remedy="Check the address, or begin at the overview.")
+        raise NotFound(_("There is no such page."), remedy=_("Check the address, or begin at the overview."))
     await _admit(visit, page)
     if page.method == "POST":
         await _read_form(visit, needs_proof=page.who is not Everybody.STRANGERS)
@@ -181,14 +182,14 @@ async def _admit(visit: Visit, page: Page) -> None:
     if page.who is Everybody.STRANGERS:
         return
     if visit.visitor is None:
-        raise Unauthenticated("Sign in to see this page.")
+        raise Unauthenticated(_("Sign in to see this page."))
     if visit.visitor.must_change_password and page.who is not Everybody.NEWCOMERS:
-        raise _PasswordFirst("The one-time password has to be changed first.")
+        raise _PasswordFirst(_("The one-time password has to be changed first."))
     if not isinstance(page.who, Everybody) and not visit.may(page.who):
         await authentication.note_refusal(
             visit.hub.engine, visit.caller, f"Refused: {page.who.value}", {"permission": page.who.value}
         )
-        raise Forbidden("Your role does not allow this.")
+        raise Forbidden(_("Your role does not allow this."))
 
 
 class _PasswordFirst(Forbidden):
@@ -198,19 +199,21 @@ class _PasswordFirst(Forbidden):
 async def _read_form(visit: Visit, *, needs_proof: bool) -> None:
     request = visit.request
     if not comes_from_us(request.headers, visit.hub.address):
-        raise Forbidden("This form was sent from another site.", remedy="Open the page here and send it again.")
+        raise Forbidden(_("This form was sent from another site."), remedy=_("Open the page here and send it again."))
     try:
         visit.form = await request.form(max_files=4, max_fields=_MOST_FIELDS, max_part_size=_MOST_PART_BYTES)
     except HTTPException as error:
         if isinstance(error.__cause__, Problem):
             raise error.__cause__ from None
-        raise InvalidBody("The form can't be read.", remedy="Open the page again and send it once more.") from error
+        raise InvalidBody(
+            _("The form can't be read."), remedy=_("Open the page again and send it once more.")
+        ) from error
     given = request.headers.get("x-csrf-token") or visit.form.get("csrf")
     # Strangers' forms act in no session, so there is nothing in them that another site could misuse.
     if not needs_proof or visit.visitor is None:
         return
     if not (isinstance(given, str) and is_proof(given, visit.visitor.token)):
-        raise Forbidden("This form is out of date.", remedy="Open the page again and send it once more.")
+        raise Forbidden(_("This form is out of date."), remedy=_("Open the page again and send it once more."))
 
 
 def _sign_in_first(visit: Visit) -> Response:

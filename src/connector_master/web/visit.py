@@ -17,6 +17,7 @@ from connector_master.access.sessions import LONGEST, cookie_name
 from connector_master.model.problem import NotFound
 from connector_master.services.hub import Hub
 from connector_master.services.sessions import Visitor
+from connector_master.web.language import _
 from connector_master.web.rendering import render
 
 _NEWS = "news"
@@ -89,7 +90,7 @@ class Visit:
         try:
             return UUID(self.request.path_params[name])
         except ValueError:
-            raise NotFound("Nothing here has this id.") from None
+            raise NotFound(_("Nothing here has this id.")) from None
 
     def may(self, permission: str | Permission) -> bool:
         """Return whether whoever is signed in may do `permission`."""
