@@ -12,7 +12,7 @@ from connector_master.access.roles import Permission
 from connector_master.model.problem import Problem
 from connector_master.services import connectors, erasures, leads, saved_views, sessions
 from connector_master.services.leads import Search, WithTimeline
-from connector_master.web.language import _, say
+from connector_master.web.language import _, pgettext, say
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
 from connector_master.web.visit import Visit
@@ -36,7 +36,7 @@ def field_words() -> dict[str, str]:
         "addressLine1": _("Address"),
         "addressLine2": _("Address, second line"),
         "city": _("City"),
-        "state": _("State"),
+        "state": pgettext("of a country", "State"),
         "country": _("Country"),
         "pincode": _("Pincode"),
         "productName": _("Product"),
