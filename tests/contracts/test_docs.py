@@ -1,5 +1,6 @@
 """Everything that can be set, met or typed is documented, links lead somewhere, and the README's tour works as typed."""
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ import connector_master.work.app  # noqa: F401
 from connector_master.cli import app as command_line
 from connector_master.connectors import registry
 from connector_master.model.problem import Permanent, Problem, Transient
+from connector_master.pipeline.functions import FUNCTIONS
 from connector_master.settings import PREFIX, Settings
 from tests.support.hub import ROOT, clean_environment
 
@@ -93,6 +95,16 @@ def test_every_connector_is_documented_with_its_settings(type_: str) -> None:
 
     assert [name for name in fields if f"`{name}" not in text] == []
     assert connector.base_setting is None or f"`{PREFIX}{connector.base_setting}`" in text
+
+
+def test_every_function_is_documented_with_its_example() -> None:
+    text = page("docs/expressions.md")
+    lines = {
+        name: f"| `{one.signature}` | {one.says} | `{one.example[0]}` → `{json.dumps(one.example[1], ensure_ascii=False)}` |"
+        for name, one in FUNCTIONS.items()
+    }
+
+    assert [name for name, line in lines.items() if line not in text] == []
 
 
 def test_every_page_is_reached_from_the_readme() -> None:

@@ -46,7 +46,14 @@ def test_an_expression_makes_a_value(expression: str, value: Json, record: Json,
     ("expression", "fault"),
     [
         ("value +", r"^Line 1, column 8: Syntax error: mismatched input '<EOF>'$"),
-        ("1 +\n valu", "^Line 2, column 2: undeclared reference to 'valu'$"),
+        ("1 +\n valu", "^Line 2, column 2: undeclared reference to 'valu'; did you mean value[?]$"),
+        ("value.starsWith('a')", "Line 1, column 16: undeclared reference to 'starsWith'; did you mean startsWith[?]$"),
+        ("1 == 'a'", "^Line 1, column 3: found no matching overload for '==' applied to '[(]int, string[)]'$"),
+        ("lookup(value)", "column 7: .*; it is called as lookup[(]value, table, otherwise[?][)]$"),
+        ("value ==\n  'x' || value.matches('[')", "^Line 2, column 24: invalid regular expression: missing ]"),
+        ("readTime(value, 'Pune')", "^Line 1, column 9: 'Pune' is no time zone"),
+        ("formatTime(value, '%d.%Q')", "^Line 1, column 11: '%Q' is nothing that a time is written with"),
+        ("value.split('').map(a, phone(value + a)).join(value)", "could build too much"),
         ("value.nope()", "undeclared reference to 'nope'"),
         ("((" * 60, "nested too deeply"),
         (" ", "empty"),
@@ -69,7 +76,8 @@ def test_a_broken_expression_is_refused_with_its_place(expression: str, fault: s
         ("optional.of(1)", None, "makes no value that JSON has"),
         ("duration('1h')", None, "makes no value that JSON has"),
         ("value", 10**500, "out of range"),
-        ("value.matches('[')", "x", "missing ]"),
+        ("value.matches(value)", "[", "missing ]"),
+        ("readTime(value)", "soon", "there is no time in it"),
         ("value.map(a, value.map(b, value.map(c, a)))", list(range(150)), "loops more than 10,000 times"),
     ],
 )
@@ -104,13 +112,16 @@ def test_an_error_does_not_quote_the_record() -> None:
         "value.reverse() + value.upperAscii() + value",
         "value.split('').filter(a, a != 'x').size()",
         "value.split('').exists(a, a == 'y')",
+        "value.split(',').map(a, phone(a))",
+        "value.split('').map(a, lookup(a, {'x': 'y'}))",
+        "phone(value) + email(value) + title(value) + sha256(value) + formatTime(value, '%d')",
     ],
 )
 def test_a_trap_ends_in_a_tenth_of_a_second(expression: str) -> None:
     compiled = compile_expression(expression)
-    largest = "x" * (compiled.largest_input - 1)
+    largest = "x" * (compiled.program.largest_input - 1)
 
-    for value in (LONG, largest):
+    for value in (LONG, largest, ("080-22345678," * 100_000)[: len(largest)]):
         # What is computed, not what passes meanwhile: a busy machine lets others run in between.
         start = time.thread_time()
         with suppress(TransformFailed):
@@ -121,6 +132,14 @@ def test_a_trap_ends_in_a_tenth_of_a_second(expression: str) -> None:
 def test_an_input_that_is_too_large_is_said() -> None:
     with pytest.raises(TransformFailed, match="larger than 1,000 characters"):
         compile_expression("value.replace('x', value)").evaluate(LONG, {})
+
+
+def test_a_list_that_is_too_long_to_be_gone_through_is_said() -> None:
+    record: Json = {"answers": [{"id": 1}] * 1_001}
+
+    with pytest.raises(TransformFailed, match="larger than"):
+        compile_expression("record.answers.filter(a, a.id == 2)").evaluate(None, record)
+    assert compile_expression("record.answers.exists(a, a.id == 2)").evaluate(None, record) is False
 
 
 def test_a_large_record_counts_only_where_it_is_used() -> None:

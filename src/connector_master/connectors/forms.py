@@ -5,25 +5,9 @@ The API validates with them, `GET /api/connector-types` describes them, and the 
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, field_validator
 
-
-class Form(BaseModel):
-    """Fields in camelCase outside, unknown ones refused, none changed after validation.
-
-    Declare each field with `Field(title=…, description=…)`: the label and the help that a person sees.
-    """
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, str_strip_whitespace=True
-    )
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Return the fields' names as they are written outside, in order."""
-        return tuple(field.alias or name for name, field in cls.model_fields.items())
-
+from connector_master.model.form import Form as Form
 
 Secret = Annotated[str, Field(min_length=1, max_length=4096, json_schema_extra={"secret": True})]
 """A credential that is sealed at rest and never shown again."""

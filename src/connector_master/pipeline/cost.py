@@ -2,18 +2,23 @@
 
 CEL always ends, regular expressions included (RE2), and the library stops after 10,000 turns of loops. But `replace`,
 `join` and `+` inside loops can build texts whose length is a power of the input's. Sizes count characters and list
-elements; a bound grows with the sizes of the variables, so an expression tells how large they may be.
+elements; a bound grows with the sizes of an expression's variables, so an expression tells how large they may be.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-_BUDGET = 3_000_000.0
+from connector_master.pipeline.functions import FUNCTIONS
+
 _PER_NODE = 20.0
 _NUMBER = 32.0
 _TURNS = 10_000.0
 _MOST_LOOPS = 8
+_PER_COPY = 0.2
+"""What it costs to take along one element of a list that `map` or `filter` makes longer by one."""
+LONGEST_LIST = 1_000
+"""The longest list that such an expression may be given."""
 _MOST_STATES = 10_000.0
 _INPUT_SIZES = (1_000_000, 300_000, 100_000, 30_000, 10_000, 3_000, 1_000, 300)
 _REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
@@ -45,7 +50,7 @@ _Fields = list[tuple[int, int | bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a checked expression; `name` is its name or text.
+    """One node of a checked expression; `name` is its name or text, `id` its number in the expression.
 
     `kind` is text, const, name, select, call, list or loop.
     """
@@ -53,28 +58,58 @@ class Node:
     kind: str
     name: str = ""
     parts: "tuple[Node, ...]" = ()
+    id: int = 0
+
+    def walk(self) -> Iterator["Node"]:
+        """Yield this node and all that it consists of."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
 
 
-def tree_of(serialized: bytes) -> Node:
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A checked expression: its nodes, and at which character of the text each stands."""
+
+    root: Node
+    _places: Mapping[int, int] = field(repr=False)
+
+    def names(self) -> set[str]:
+        """Return the variables that it names."""
+        return {node.name for node in self.root.walk() if node.kind == "name"}
+
+    def calls(self) -> list[Node]:
+        """Return its calls of functions; the object of a method is its first part."""
+        return [node for node in self.root.walk() if node.kind == "call"]
+
+    def place(self, node: Node) -> int:
+        """Return at which character of the text a node stands, counted from 0."""
+        return self._places.get(node.id, 0)
+
+
+def read_tree(serialized: bytes) -> Tree:
     """Return the tree of a serialized expression (cel.expr.CheckedExpr in a protobuf Any, checked.proto)."""
-    checked = _message(dict(_fields(serialized))[2])
-    return _node(next(_message(value) for number, value in checked if number == 4))
+    checked = dict(_message(dict(_fields(serialized))[2]))
+    entries = [dict(_message(value)) for number, value in _message(checked[5]) if number == 4]
+    places = {_number(one.get(1, 0)): _number(one.get(2, 0)) for one in entries}
+    return Tree(_node(_message(checked[4])), places)
 
 
-def names_in(node: Node) -> set[str]:
-    """Return the variables that an expression names."""
-    found = {node.name} if node.kind == "name" else set()
-    return found.union(*(names_in(part) for part in node.parts))
+def lengthens_lists(tree: Tree) -> bool:
+    """Return whether it makes lists element by element, for which LONGEST_LIST holds."""
+    return any(node.kind == "loop" and _lengthens(node.parts[3], node.name.split(" ")[1]) for node in tree.root.walk())
 
 
-def largest_input(node: Node, names: Iterable[str]) -> int:
-    """Return how large each of the variables may be so that the work stays bounded; 0 when even small ones explode."""
-    if _loops(node) > _MOST_LOOPS:
+def largest_input(tree: Tree, budget: float) -> int:
+    """Return how large each variable may be so that the work stays within `budget`; 0 when even small ones explode."""
+    if _loops(tree.root) > _MOST_LOOPS:
         return 0
-    for size in _INPUT_SIZES:
-        if _weigh(node, dict.fromkeys(names, float(size)), _TURNS)[1] <= _BUDGET:
-            return size
-    return 0
+    return next((size for size in _INPUT_SIZES if work_at(tree, size) <= budget), 0)
+
+
+def work_at(tree: Tree, size: int) -> float:
+    """Return a bound on the work where each variable has this size. One unit is some 30 ns."""
+    return _weigh(tree.root, dict.fromkeys(tree.names(), float(size)), _TURNS)[1]
 
 
 def _loops(node: Node) -> int:
@@ -127,6 +162,9 @@ def _weigh_call(node: Node, inputs: list[float]) -> tuple[float, float]:
             size = total
         case name if name in _SHORTENING:
             size = inputs[0]
+        case name if name in FUNCTIONS:
+            function = FUNCTIONS[name]
+            return function.growth * total + _NUMBER, function.work + total * (1 + function.growth)
         case name if name in _SHORT:
             return _NUMBER, total
         case _:
@@ -140,7 +178,7 @@ def _weigh_loop(node: Node, sizes: Mapping[str, float], turns: float) -> tuple[f
     element, collector = node.name.split(" ")
     size, work = _weigh(over, sizes, turns)
     start, _ = _weigh(initial, sizes, turns)
-    count = min(size, turns)
+    count = min(_elements(over, size, sizes, turns), turns)
     grown = 0.0
     for part in (condition, step):
         # A bound is a polynomial without negative terms, so over all elements together it is at most
@@ -149,8 +187,35 @@ def _weigh_loop(node: Node, sizes: Mapping[str, float], turns: float) -> tuple[f
         whole = _weigh(part, {**sizes, element: size, collector: 0.0}, turns / max(count, 1.0))
         work += count * none[1] + (whole[1] - none[1])
         grown = count * none[0] + (whole[0] - none[0])
+    if _lengthens(step, collector):
+        copied = count if _splits(over) else min(count, LONGEST_LIST)
+        work += _PER_COPY * copied * copied
     ended, more = _weigh(result, {**sizes, collector: start + grown}, turns)
     return ended, work + more
+
+
+def _elements(over: Node, size: float, sizes: Mapping[str, float], turns: float) -> float:
+    """Return how many elements the list of a loop can have; `size` bounds it where nothing else is known."""
+    match over:
+        case Node("list"):
+            return len(over.parts)
+        case Node("loop"):
+            # `map` and `filter` make no list longer than the one they go through.
+            return min(size, _elements(over.parts[0], size, sizes, turns))
+        case Node("call", "split", (text, Node("text", separator), *_)) if separator:
+            return _weigh(text, sizes, turns)[0] / len(separator) + 1
+    return size
+
+
+def _lengthens(step: Node, collector: str) -> bool:
+    return any(
+        node.name == "_+_" and node.parts[:1] == (Node("name", collector, (), node.parts[0].id),)
+        for node in step.walk()
+    )
+
+
+def _splits(over: Node) -> bool:
+    return any(node.kind == "call" and node.name == "split" for node in over.walk())
 
 
 def _states(pattern: str) -> float:
@@ -161,30 +226,35 @@ def _states(pattern: str) -> float:
 
 
 def _node(fields: _Fields) -> Node:
+    id_ = next((value for number, value in fields if number == 2 and isinstance(value, int)), 0)
     for number, value in fields:
-        match number:
-            case 3:
-                texts = [_text(inner) for inside, inner in _message(value) if inside in (6, 7)]
-                return Node("text", texts[0]) if texts else Node("const")
-            case 4:
-                return Node("name", _text(dict(_message(value)).get(1, b"")))
-            case 5:
-                return Node("select", "", (_part(_message(value), 1),))
-            case 6:
-                inside = _message(value)
-                parts = [_node(_message(inner)) for part, inner in inside if part in (1, 3)]
-                return Node("call", _text(dict(inside)[2]), tuple(parts))
-            case 7:
-                return Node("list", "", tuple(_node(_message(inner)) for part, inner in _message(value) if part == 1))
-            case 8:
-                entries = [_message(entry) for part, entry in _message(value) if part == 2]
-                kept = [_node(_message(inner)) for entry in entries for part, inner in entry if part in (3, 4)]
-                return Node("list", "", tuple(kept))
-            case 9:
-                inside = _message(value)
-                names = f"{_text(dict(inside).get(1, b''))} {_text(dict(inside).get(3, b''))}"
-                return Node("loop", names, tuple(_part(inside, part) for part in (2, 4, 5, 6, 7)))
+        if number > 2:
+            return _read_node(number, _message(value), id_)
     return Node("const")
+
+
+def _read_node(kind: int, fields: _Fields, id_: int) -> Node:
+    match kind:
+        case 3:
+            texts = [_text(value) for number, value in fields if number in (6, 7)]
+            return Node("text", texts[0], id=id_) if texts else Node("const", id=id_)
+        case 4:
+            return Node("name", _text(dict(fields).get(1, b"")), id=id_)
+        case 5:
+            return Node("select", "", (_part(fields, 1),), id_)
+        case 6:
+            parts = tuple(_node(_message(value)) for number, value in fields if number in (1, 3))
+            return Node("call", _text(dict(fields)[2]), parts, id_)
+        case 7:
+            return Node("list", "", tuple(_node(_message(value)) for number, value in fields if number == 1), id_)
+        case 8:
+            entries = [_message(entry) for number, entry in fields if number == 2]
+            kept = tuple(_node(_message(value)) for entry in entries for number, value in entry if number in (3, 4))
+            return Node("list", "", kept, id_)
+        case 9:
+            names = f"{_text(dict(fields).get(1, b''))} {_text(dict(fields).get(3, b''))}"
+            return Node("loop", names, tuple(_part(fields, number) for number in (2, 4, 5, 6, 7)), id_)
+    return Node("const", id=id_)
 
 
 def _part(fields: _Fields, number: int) -> Node:
@@ -193,6 +263,10 @@ def _part(fields: _Fields, number: int) -> Node:
 
 def _message(value: int | bytes) -> _Fields:
     return list(_fields(value)) if isinstance(value, bytes) else []
+
+
+def _number(value: int | bytes) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _text(value: int | bytes) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connector_master.connectors.forms import Form
-from connector_master.model.problem import FieldError, InvalidRequest
-from connector_master.model.words import Words
+from connector_master.model.form import Form, faults_of
+from connector_master.model.problem import InvalidRequest
 
 
 def checked_form(model: type[Form], values: Mapping[str, Any], place: str, *, partly: bool = False) -> Form:
@@ -18,39 +17,12 @@ def checked_form(model: type[Form], values: Mapping[str, Any], place: str, *, pa
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        faults = [fault for fault in error.errors() if not (partly and fault["type"] == "missing")]
-        if not faults:
+        errors = faults_of(error, place, but="missing" if partly else None)
+        if not errors:
             return model.model_construct(
                 set(values), **{_attribute(model, name): value for name, value in values.items()}
             )
-        errors = [
-            FieldError(
-                ".".join((place, *map(str, fault["loc"]))),
-                _said(fault["type"], fault.get("ctx", {})) or str(fault["msg"]).removeprefix("Value error, "),
-            )
-            for fault in faults
-        ]
         raise InvalidRequest(f"Some {place} are wrong.", errors=errors) from error
-
-
-def _said(kind: str, limits: Mapping[str, Any]) -> str | None:
-    """Return in plain words what people run into; None for what pydantic says well enough."""
-    match kind:
-        case "missing":
-            return Words("This is needed.")
-        case "extra_forbidden":
-            return Words("Unknown field.")
-        case "int_type" | "int_parsing":
-            return Words("Give a whole number.")
-        case "greater_than_equal":
-            return Words("Give %(least)s or more.", least=limits["ge"])
-        case "less_than_equal":
-            return Words("Give %(most)s or less.", most=limits["le"])
-        case "string_too_long":
-            return Words("Use %(most)s characters at most.", most=limits["max_length"])
-        case "string_too_short":
-            return Words("Use %(least)s characters or more.", least=limits["min_length"])
-    return None
 
 
 def _attribute(model: type[Form], alias: str) -> str:
