@@ -5,8 +5,9 @@ from uuid import UUID
 from starlette.responses import Response
 
 from connector_master.access.roles import Permission
-from connector_master.services import audit, connectors
+from connector_master.services import audit
 from connector_master.storage.activity import Line
+from connector_master.web.names import connector_names
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
 from connector_master.web.visit import Visit
@@ -20,12 +21,12 @@ _LEVELS = ("info", "warning", "error")
 @pages.get("/activity", Permission.LOGS_SEE)
 async def activity(visit: Visit) -> Response:
     """Show the log of everything to administrators, that of one connector to managers."""
-    known, _more = await connectors.list_page(visit.hub, visit.caller, limit=200, cursor=None, type_=None, status=None)
-    connector_id = _uuid(visit.asked("connectorId"))
+    names = await connector_names(visit)
+    connector_id = visit.asked_id("connectorId")
     if connector_id is None and not visit.may(Permission.AUDIT_SEE):
-        if not known:
-            return _shown(visit, known, None, [], None)
-        connector_id = known[0].row.id
+        if not names:
+            return _shown(visit, names, None, [], None)
+        connector_id = next(iter(names))
     level = visit.asked("level")
     lines, cursor = await audit.list_page(
         visit.hub,
@@ -38,23 +39,15 @@ async def activity(visit: Visit) -> Response:
         q=visit.asked("q")[:200],
         connector_id=connector_id,
     )
-    return _shown(visit, known, connector_id, lines, cursor)
+    return _shown(visit, names, connector_id, lines, cursor)
 
 
 def _shown(
     visit: Visit,
-    known: list[connectors.Shown],
+    names: dict[UUID, str],
     connector_id: UUID | None,
     lines: list[Line],
     cursor: str | None,
 ) -> Response:
-    names = {one.row.id: one.row.name for one in known}
     template = "activity/lines.html" if visit.is_fragment else "activity/page.html"
     return visit.show(template, names=names, chosen=connector_id, lines=lines, next_cursor=cursor)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from starlette.responses import Response
 
 from connector_master.access.roles import Permission
 from connector_master.model.event import EventStatus
 from connector_master.model.problem_kinds import kind_of
-from connector_master.services import connectors, events, jobs
+from connector_master.services import events, jobs
 from connector_master.services.events import Seen
 from connector_master.storage.events import OPEN, EventFilter
 from connector_master.web.language import _
+from connector_master.web.names import connector_names
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
 from connector_master.web.visit import Visit
@@ -75,7 +75,7 @@ async def list_events(visit: Visit) -> Response:
     status = visit.asked("status")
     filter_ = EventFilter(
         statuses=(EventStatus(status),) if status in list(EventStatus) else (),
-        connector_id=_uuid(visit.asked("connectorId")),
+        connector_id=visit.asked_id("connectorId"),
         code=visit.asked("code")[:100] or None,
         q=visit.asked("q")[:200] or None,
         start=start_of(visit.asked("from")),
@@ -88,7 +88,7 @@ async def list_events(visit: Visit) -> Response:
         "events/rows.html" if visit.is_fragment else "events/page.html",
         events=found,
         next_cursor=cursor,
-        names=await _names(visit),
+        names=await connector_names(visit),
         statuses=status_words(),
         tones=_TONES,
         explained=explained,
@@ -119,12 +119,12 @@ async def retry_event(visit: Visit) -> Response:
 @pages.get("/failures", Permission.EVENTS_SEE)
 async def list_failures(visit: Visit) -> Response:
     """Show what failed by cause, with the remedy."""
-    found = await events.list_failures(visit.hub, visit.caller, _uuid(visit.asked("connectorId")))
+    found = await events.list_failures(visit.hub, visit.caller, visit.asked_id("connectorId"))
     running, _more = await jobs.list_page(visit.hub, visit.caller, limit=5, cursor=None)
     return visit.show(
         "events/failures.html",
         failures=found,
-        names=await _names(visit),
+        names=await connector_names(visit),
         explained=explained,
         running=[job for job in running if job.status in ("queued", "running")],
     )
@@ -133,7 +133,7 @@ async def list_failures(visit: Visit) -> Response:
 @pages.post("/failures/retry", Permission.EVENTS_RETRY)
 async def retry_group(visit: Visit) -> Response:
     """Try every failed event of a connector and a cause again, in the background."""
-    filter_ = EventFilter(connector_id=_uuid(visit.field("connectorId")), code=visit.field("code")[:100] or None)
+    filter_ = EventFilter(connector_id=visit.field_id("connectorId"), code=visit.field("code")[:100] or None)
     job = await events.start_retry(visit.hub, visit.caller, filter_)
     return visit.go(f"/jobs/{job.id}")
 
@@ -161,7 +161,7 @@ async def _event(visit: Visit, seen: Seen) -> Response:
         "payload_bytes": len(seen.raw.payload),
         "decoded": seen.decoded,
         "resolved": seen.resolved,
-        "names": await _names(visit),
+        "names": await connector_names(visit),
         "statuses": status_words(),
         "tones": _TONES,
         "explained": explained(event.code),
@@ -174,15 +174,3 @@ async def _event(visit: Visit, seen: Seen) -> Response:
 def _text(payload: bytes) -> str:
     text = payload.decode("utf-8", "replace")
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "…"
-
-
-async def _names(visit: Visit) -> dict[UUID, str]:
-    known, _more = await connectors.list_page(visit.hub, visit.caller, limit=200, cursor=None, type_=None, status=None)
-    return {one.row.id: one.row.name for one in known}
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

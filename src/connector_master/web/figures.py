@@ -10,11 +10,12 @@ from babel import dates
 from starlette.responses import Response
 
 from connector_master.access.roles import Permission
-from connector_master.services import connectors, metrics, overview
+from connector_master.services import metrics, overview
 from connector_master.services.metrics import Bucket
 from connector_master.storage.counts import DayCount
 from connector_master.web import charts
 from connector_master.web.language import _, reader
+from connector_master.web.names import connector_names
 from connector_master.web.pages import Pages
 from connector_master.web.visit import Visit
 
@@ -27,7 +28,7 @@ _SPANS: Mapping[str, int] = MappingProxyType({"7": 7, "28": 28, "90": 90})
 async def show(visit: Visit) -> Response:
     """Show the figures of every connector, or of one."""
     days = _SPANS.get(visit.asked("days"), 28)
-    chosen = _uuid(visit.asked("connectorId"))
+    chosen = visit.asked_id("connectorId")
     counted = await overview.by_day(
         visit.hub,
         visit.caller,
@@ -36,10 +37,10 @@ async def show(visit: Visit) -> Response:
         days=days,
         connector_id=chosen,
     )
-    known, _more = await connectors.list_page(visit.hub, visit.caller, limit=200, cursor=None, type_=None, status=None)
+    names = await connector_names(visit)
     return visit.show(
         "figures/page.html",
-        names={one.row.id: one.row.name for one in known},
+        names=names,
         chosen=chosen,
         days=days,
         spans=list(_SPANS),
@@ -47,14 +48,14 @@ async def show(visit: Visit) -> Response:
         counted=counted,
         outcomes=_outcomes(counted),
         rates=_rates(counted),
-        speed_of=chosen or (known[0].row.id if known else None),
+        speed_of=chosen or next(iter(names), None),
     )
 
 
 @pages.get("/figures/speed", Permission.CONNECTORS_SEE)
 async def speed(visit: Visit) -> Response:
     """Show how fast one connector's enquiries became leads; asked for after the page, since it is worked out anew."""
-    chosen = _uuid(visit.asked("connectorId"))
+    chosen = visit.asked_id("connectorId")
     if chosen is None:
         return visit.show("figures/speed.html", measured=None, processing="", to_lead="")
     now = datetime.now(UTC)
@@ -111,10 +112,3 @@ def _rates(counted: Mapping[date, DayCount]) -> str:
 
 def _labels(counted: Mapping[date, DayCount]) -> list[str]:
     return [dates.format_skeleton("MMMd", day, locale=reader.get().locale) for day in counted]
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -10,9 +10,10 @@ from starlette.responses import Response, StreamingResponse
 
 from connector_master.access.roles import Permission
 from connector_master.model.problem import Problem
-from connector_master.services import connectors, erasures, leads, saved_views, sessions
+from connector_master.services import erasures, leads, saved_views, sessions
 from connector_master.services.leads import Search, WithTimeline
 from connector_master.web.language import _, pgettext, say
+from connector_master.web.names import connector_names
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
 from connector_master.web.visit import Visit
@@ -62,7 +63,7 @@ async def list_leads(visit: Visit) -> Response:
     found, cursor = await leads.list_page(
         visit.hub, visit.caller, _search(visit), limit=_PAGE, cursor=visit.asked("cursor") or None
     )
-    names = await _names(visit)
+    names = await connector_names(visit)
     values: dict[str, Any] = {
         "leads": found,
         "next_cursor": cursor,
@@ -133,7 +134,7 @@ async def show_lead(visit: Visit) -> Response:
         timeline=found.timeline,
         added=_added(found, said),
         most=leads.MOST_TOUCHES,
-        names=await _names(visit),
+        names=await connector_names(visit),
         words=field_words(),
         chat=found.lead.phone_number.lstrip("+"),
     )
@@ -161,7 +162,7 @@ def _search(visit: Visit) -> Search:
     return Search(
         q=visit.asked("q")[:200] or None,
         source=visit.asked("source")[:200] or None,
-        connector_id=_uuid(visit.asked("connectorId")),
+        connector_id=visit.asked_id("connectorId"),
         start=start_of(visit.asked("from")),
         end=end_of(visit.asked("to")),
     )
@@ -180,15 +181,3 @@ def _columns(visit: Visit) -> list[str]:
     remembered = visit.request.cookies.get(_CHOSEN)
     wanted = _DEFAULT_COLUMNS if remembered is None else remembered.split(".")
     return [name for name in column_words() if name in wanted]
-
-
-async def _names(visit: Visit) -> dict[UUID, str]:
-    known, _more = await connectors.list_page(visit.hub, visit.caller, limit=200, cursor=None, type_=None, status=None)
-    return {one.row.id: one.row.name for one in known}
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -72,6 +72,14 @@ class Visit:
         """Return a parameter of the address, empty where it is missing."""
         return self.query.get(name, "")
 
+    def asked_id(self, name: str) -> UUID | None:
+        """Return an id among the address's parameters, None for what is missing or can't be one."""
+        return _uuid(self.asked(name))
+
+    def field_id(self, name: str) -> UUID | None:
+        """Return an id in the form, None for what is missing or can't be one."""
+        return _uuid(self.field(name))
+
     def field(self, name: str) -> str:
         """Return a text of the form, empty where it is missing."""
         return self.fields.get(name, "")
@@ -173,3 +181,10 @@ def safe_path(text: str) -> str:
     """
     is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if is_ours else "/"
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
