@@ -18,6 +18,7 @@ from connector_master.connectors.identity import sent_id
 from connector_master.connectors.oauth import Account, Grant
 from connector_master.model.json import Json, as_object
 from connector_master.model.problem import CredentialsRefused, PermissionMissing, Problem, TokenRefused
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 LOGIN = "loginCustomerId"
@@ -29,12 +30,12 @@ _CLIENTS = (
 """An account and, where it is a manager, all beneath it, however deep."""
 
 _CLOSED = {
-    "CANCELED": "The account is cancelled.",
-    "CANCELLED": "The account is cancelled.",
-    "CLOSED": "The account is closed.",
-    "SUSPENDED": "Google has suspended the account.",
+    "CANCELED": Words("The account is cancelled."),
+    "CANCELLED": Words("The account is cancelled."),
+    "CLOSED": Words("The account is closed."),
+    "SUSPENDED": Words("Google has suspended the account."),
 }
-_MANAGER = "A manager account holds no leads: choose the accounts beneath it."
+_MANAGER = Words("A manager account holds no leads: choose the accounts beneath it.")
 
 
 async def accounts(client: Client, grant: Grant, settings: Settings) -> Sequence[Account]:

@@ -21,6 +21,7 @@ from connector_master.model.problem import (
     ProviderUnavailable,
     TokenRefused,
 )
+from connector_master.model.words import Words
 from connector_master.outbound.client import Answer, Client
 
 BASE = "https://graph.facebook.com"
@@ -85,10 +86,13 @@ class Fault:
             scope = self.lacking
             return PermissionMissing(
                 f"The access token lacks a permission{f', {scope}' if scope else ''}: {told}",
-                remedy=f"Connect again and agree to {scope or 'every permission that is asked for'}; where the token was "
-                "entered by hand, give its system user this asset and the permissions that this connector's page names, "
-                "and make a new one. For leads, also let the app and the person read them in Leads Access Manager "
-                "(Business settings, Integrations, Leads Access).",
+                remedy=Words(
+                    "Connect again and agree to %(scope)s; where the token was entered by hand, give its system user this "
+                    "asset and the permissions that this connector's page names, and make a new one. For leads, also let "
+                    "the app and the person read them in Leads Access Manager (Business settings, Integrations, Leads "
+                    "Access).",
+                    scope=scope or Words("every permission that is asked for"),
+                ),
             )
         if self.is_invisible:
             return BadProviderRequest(

@@ -28,6 +28,7 @@ from connector_master.model.problem import (
     ProviderLimited,
     ProviderUnavailable,
 )
+from connector_master.model.words import Words
 from connector_master.outbound.client import Answer, Client, SecretPath
 
 
@@ -257,11 +258,15 @@ def _by_status(answer: Answer) -> Problem:
 
 
 def _refused(message: str, credentials: Credentials) -> CredentialsRefused:
-    remedy = "Copy the key again from Lead Manager: making a new one ends the old one, and so does not using it."
+    remedy = Words("Copy the key again from Lead Manager: making a new one ends the old one, and so does not using it.")
     if credentials.mobile:
-        remedy += " A key of the Pull API version 2 needs no registered mobile number: leave that empty."
+        remedy = Words(
+            "%(what)s A key of the Pull API version 2 needs no registered mobile number: leave that empty.", what=remedy
+        )
     elif _is_key_of_v1(credentials.mobile_key or ""):
-        remedy = "This looks like a key of the old Pull API: enter the registered mobile number too, or make a new key."
+        remedy = Words(
+            "This looks like a key of the old Pull API: enter the registered mobile number too, or make a new key."
+        )
     detail = _tell("IndiaMART refused the key", message, credentials)
     return CredentialsRefused(detail, field="mobileKey", remedy=remedy)
 

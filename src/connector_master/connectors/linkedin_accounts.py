@@ -15,6 +15,7 @@ from connector_master.connectors.linkedin_restli import id_in, text, urn
 from connector_master.connectors.oauth import Account, Grant
 from connector_master.model.json import Json, as_object
 from connector_master.model.problem import BadProviderRequest, PermissionMissing
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 AD_ACCOUNT, PAGE = "sponsoredAccount", "organization"
@@ -112,16 +113,17 @@ def _ad_account(id_: str, shown: Mapping[str, Json], pages: Mapping[str, _Page] 
         page.name = page_name
     reason = None
     if shown.get("test") is True:
-        reason = "It is a test account: it has no leads."
+        reason = Words("It is a test account: it has no leads.")
     elif page_id is None:
-        reason = (
+        reason = Words(
             "No company page is linked to this ad account, and LinkedIn gives leads to nobody without one. Link the page in "
             "Campaign Manager (Account settings), then connect again."
         )
     elif pages is not None and page is None:
-        reason = (
-            f"You have no role on its company page {page_name or page_id}, and LinkedIn gives leads to nobody without one. "
-            "Have an administrator of the page make you Lead Gen Forms Manager, then connect again."
+        reason = Words(
+            "You have no role on its company page %(page)s, and LinkedIn gives leads to nobody without one. Have an "
+            "administrator of the page make you Lead Gen Forms Manager, then connect again.",
+            page=page_name or page_id,
         )
     details: dict[str, Json] = {
         "number": id_,
@@ -142,9 +144,10 @@ def _ad_account(id_: str, shown: Mapping[str, Json], pages: Mapping[str, _Page] 
 async def _page(rest: Rest, id_: str, page: _Page) -> Account:
     reason = None
     if not page.roles & _READERS:
-        reason = (
-            f"Your role on this page is {' and '.join(sorted(page.roles))}; leads of its events go to ADMINISTRATOR and "
-            "CONTENT_ADMINISTRATOR only. Leads of ads come by the ad account."
+        reason = Words(
+            "Your role on this page is %(roles)s; leads of its events go to ADMINISTRATOR and CONTENT_ADMINISTRATOR only. "
+            "Leads of ads come by the ad account.",
+            roles=sorted(page.roles),
         )
     return Account(
         id=urn(PAGE, id_),

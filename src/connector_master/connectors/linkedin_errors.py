@@ -18,6 +18,7 @@ from connector_master.model.problem import (
     ProviderUnavailable,
     TokenRefused,
 )
+from connector_master.model.words import Words
 from connector_master.outbound.client import Answer
 
 LEADS_SCOPE, ADS_SCOPE, PAGES_SCOPE = "r_marketing_leadgen_automation", "r_ads", "r_organization_admin"
@@ -34,11 +35,11 @@ _WHY_DEAD = {
 }
 _EMPTY_TOKEN = 65604
 _SCOPES = {
-    "adAccounts": (ADS_SCOPE, "any role on the ad account"),
-    "organizationAcls": (PAGES_SCOPE, "a role on the company page"),
-    "organizations": (PAGES_SCOPE, "a role on the company page"),
+    "adAccounts": (ADS_SCOPE, Words("any role on the ad account")),
+    "organizationAcls": (PAGES_SCOPE, Words("a role on the company page")),
+    "organizations": (PAGES_SCOPE, Words("a role on the company page")),
 }
-_LEAD_ROLES = (
+_LEAD_ROLES = Words(
     "for leads of ads any role on the ad account and one on its company page, such as ADMINISTRATOR or "
     "LEAD_GEN_FORMS_MANAGER; for leads of events ADMINISTRATOR or CONTENT_ADMINISTRATOR of the page"
 )
@@ -153,8 +154,12 @@ def _forbidden(resource: str, told: Callable[[str], str]) -> Problem:
     scope, role = _SCOPES.get(resource.partition("/")[0], (LEADS_SCOPE, _LEAD_ROLES))
     return PermissionMissing(
         told(f"Whoever connected may not read this at LinkedIn: the scope {scope} or a role is missing"),
-        remedy=f"See that the app has LinkedIn's product for {scope} (Lead Sync for leads), that it was agreed to, and that "
-        f"the person who connected has the role that is needed: {role}. Then connect again. What was announced is kept.",
+        remedy=Words(
+            "See that the app has LinkedIn's product for %(scope)s (Lead Sync for leads), that it was agreed to, and that the "
+            "person who connected has the role that is needed: %(role)s. Then connect again. What was announced is kept.",
+            scope=scope,
+            role=role,
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from connector_master.model.problem import (
     ProviderUnavailable,
     TokenRefused,
 )
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 SCOPES = (LEADS_SCOPE, ADS_SCOPE, PAGES_SCOPE)
@@ -69,8 +70,12 @@ def explain(error: str, description: str) -> Problem | None:
     if error in _NO_PRODUCT:
         return AppRefused(
             told("The app at LinkedIn lacks a product, so it may not ask for this"),
-            remedy="On the app's page Products at LinkedIn, apply for Lead Sync (for the scope "
-            f"{LEADS_SCOPE}) and the Advertising API (for {ADS_SCOPE}), wait until they are added, then connect again.",
+            remedy=Words(
+                "On the app's page Products at LinkedIn, apply for Lead Sync (for the scope %(leads)s) and the Advertising API "
+                "(for %(ads)s), wait until they are added, then connect again.",
+                leads=LEADS_SCOPE,
+                ads=ADS_SCOPE,
+            ),
         )
     if error == "invalid_grant":
         return _dead_grant(told)

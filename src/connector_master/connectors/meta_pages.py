@@ -13,6 +13,7 @@ from connector_master.connectors.meta_notices import decimal
 from connector_master.connectors.oauth import Account, Callback, Grant
 from connector_master.model.json import Json, as_list, as_object
 from connector_master.model.problem import BadProviderRequest, PermissionMissing, ProviderUnavailable, TokenRefused
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 LEADS = "leadgen"
@@ -113,10 +114,11 @@ def _account(id_: str, page: Mapping[str, Json]) -> Account:
     }
     reason = None
     if _TASK not in tasks:
-        has = f"it has {', '.join(tasks)}" if tasks else "it has none"
-        reason = (
-            f"Your role on this page lacks the task {_TASK} ({has}), and Meta gives leads to nobody without it. Have an "
-            "administrator of the page give you full control, or the task Ads, then connect again."
+        reason = Words(
+            "Your role on this page lacks the task %(task)s (it has: %(tasks)s), and Meta gives leads to nobody without it. "
+            "Have an administrator of the page give you full control, or the task Ads, then connect again.",
+            task=_TASK,
+            tasks=", ".join(tasks) or Words("none"),
         )
     return Account(
         id=id_,

@@ -8,6 +8,7 @@ from connector_master.connectors.meta_notices import decimal
 from connector_master.connectors.oauth import Account, Callback, Grant
 from connector_master.model.json import Json, as_list, as_object
 from connector_master.model.problem import BadProviderRequest, ProviderUnavailable
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 _FIELDS = "id,display_phone_number,verified_name,quality_rating,status,platform_type"
@@ -104,7 +105,9 @@ def _account(id_: str, number: dict[str, Json], business: str) -> Account:
     }
     reason = None
     if platform not in (None, "CLOUD_API"):
-        reason = f"It is not registered for the Cloud API ({platform}): register it in WhatsApp Manager."
+        reason = Words(
+            "It is not registered for the Cloud API (%(platform)s): register it in WhatsApp Manager.", platform=platform
+        )
     return Account(
         id=id_,
         name=f"{name} ({shown})" if name and shown else name or shown or id_,

@@ -9,6 +9,7 @@ from connector_master.connectors.youtube_api import Api
 from connector_master.connectors.youtube_settings import Settings
 from connector_master.model.json import Json, as_object
 from connector_master.model.problem import CredentialsRefused
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 _REMEMBERED_SECONDS = 86_400
@@ -43,7 +44,7 @@ def read_from(grant: Grant, reached: Sequence[Account]) -> Sequence[Account]:
     if any(one.id not in known for one in grant.accounts):
         raise CredentialsRefused(
             "The Google account that agreed has another YouTube channel than the one that was chosen.",
-            remedy=f"{_OTHER_ACCOUNT} Or choose its channel on the connector's page.",
+            remedy=Words("%(what)s Or choose its channel on the connector's page.", what=Words(_OTHER_ACCOUNT)),
         )
     return grant.accounts or reached
 
