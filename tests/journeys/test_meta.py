@@ -91,6 +91,23 @@ async def test_a_person_connects_and_an_announced_lead_is_fetched(played: tuple[
     assert (told["status"], json.loads(told["body"])["reason"]) == (200, "announced")
 
 
+async def test_a_mapping_is_tried_on_leads_that_were_fetched_not_on_what_announced_them(
+    played: tuple[Sandbox, Hub],
+) -> None:
+    sandbox, hub = played
+    connector = await connected(hub, sandbox)
+    phone = new_phone()
+    sandbox.add("meta", phone=phone)
+    await until(lambda: lead_of(hub, phone))
+    address = f"/api/connectors/{connector.id}/field-mapping/try"
+
+    as_saved = await hub.api("POST", address, {"fieldMapping": None, "last": 1})
+    without_phone = await hub.api("POST", address, {"fieldMapping": {"created_time": "notes"}, "last": 1})
+
+    assert as_saved.json()["counts"]["same"] == 1
+    assert without_phone.json()["counts"]["broken"] == 1
+
+
 async def test_a_state_counts_once_and_only_for_whom_it_was_made(played: tuple[Sandbox, Hub]) -> None:
     sandbox, hub = played
     made = await hub.create_connector("meta", credentials=APP)

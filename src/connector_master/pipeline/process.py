@@ -12,6 +12,7 @@ from connector_master.model.json import Json
 from connector_master.model.lead import LEAD_FIELDS, LeadDraft
 from connector_master.model.lead import LeadWarning as LeadWarning
 from connector_master.model.problem import InvalidPhone, InvalidRecord, MissingPhone, Permanent, TransformFailed
+from connector_master.model.words import Words
 from connector_master.pipeline.guess import guessed
 from connector_master.pipeline.mapping import CompiledMapping, FieldMapping, Target, compile_mapping
 from connector_master.pipeline.normalize import (
@@ -31,6 +32,10 @@ from connector_master.pipeline.paths import Reader
 from connector_master.pipeline.values import Keeper, address_part, is_filled, name_of, phones_in, text_of
 
 _NOTHING = compile_mapping({})
+_NO_OBJECT = Words("The record is not an object with fields")
+_NO_PHONE_MAPPED = Words(
+    "Phone number missing: no source is mapped to phoneNumber, and none was recognised by name or content"
+)
 _LONGEST_TEXT = 500
 _LONGEST_NOTES = 10_000
 _MOST_OTHER_PHONES = 20
@@ -83,7 +88,7 @@ def process(record: Json, mapping: CompiledMapping | None, profile: Profile) -> 
     Without a mapping the sensible guesses are used where the profile allows them.
     """
     if not isinstance(record, dict):
-        raise InvalidRecord("The record is not an object with fields")
+        raise InvalidRecord(_NO_OBJECT)
     making = _Making(Reader(record), mapping or _mapping_for(record, profile), profile)
     fields = making.fields()
     if making.problem is not None:
@@ -96,7 +101,7 @@ def try_out(
 ) -> Trial:
     """Return what `process` would make of `record`, every problem that it has, and the paths that nothing uses."""
     if not isinstance(record, dict):
-        refused = InvalidRecord("The record is not an object with fields")
+        refused = InvalidRecord(_NO_OBJECT)
         used = mapping.mapping if mapping else {}
         return Trial({}, [Finding("payload", refused.code, refused.detail, blocks=True)], [], used)
     mapping = mapping or _mapping_for(record, profile)
@@ -208,8 +213,7 @@ class _Making:
     def _phone(self, country: str | None) -> str | None:
         target = self.targets.get("phoneNumber")
         if target is None:
-            how = "no source is mapped to phoneNumber, and none was recognised by name or content"
-            self.problems.append(MissingPhone(f"Phone number missing: {how}", field="phoneNumber"))
+            self.problems.append(MissingPhone(_NO_PHONE_MAPPED, field="phoneNumber"))
             return None
         region = country or self.profile.default_region
         filled = False
@@ -234,9 +238,9 @@ class _Making:
             return numbers[0]
         where = ", ".join(source.path.text for source in target.sources[:10])
         self.problems.append(
-            InvalidPhone(f"No complete, valid phone number in: {where}", field="phoneNumber")
+            InvalidPhone(Words("No complete, valid phone number in: %(where)s", where=where), field="phoneNumber")
             if filled
-            else MissingPhone(f"Nothing found in: {where}", field="phoneNumber")
+            else MissingPhone(Words("Nothing found in: %(where)s", where=where), field="phoneNumber")
         )
         return None
 
@@ -247,7 +251,7 @@ class _Making:
         country = normalize_country(text)
         if country is None:
             self.attributes.setdefault("country", text)
-            self._warn("country", "unknown_country", "Not a country's name or code; kept in attributes.country")
+            self._warn("country", "unknown_country", Words("Not a country's name or code; kept in attributes.country"))
         return country
 
     def _name(self) -> str | None:
@@ -271,7 +275,7 @@ class _Making:
                     return email
                 filled = True
         if filled:
-            self._warn("email", "invalid_email", "No e-mail address that can be written to; left out")
+            self._warn("email", "invalid_email", Words("No e-mail address that can be written to; left out"))
         return None
 
     def _pincode(self, made: dict[str, str | datetime | None], country: str | None) -> None:
@@ -298,7 +302,7 @@ class _Making:
                     return moment
                 filled = True
         if filled:
-            self._warn("enquiredAt", "invalid_time", "Not a time that can be read; left out")
+            self._warn("enquiredAt", "invalid_time", Words("Not a time that can be read; left out"))
         return None
 
     def _text(
@@ -327,7 +331,9 @@ class _Making:
         text = kept[0] if len(kept) == 1 else separator.join(kept)
         if len(text) > longest:
             text = text[:longest].rstrip()
-            self._warn(field, "text_cut", f"Longer than {longest:,} characters; the rest was left out")
+            self._warn(
+                field, "text_cut", Words("Longer than %(longest)s characters; the rest was left out", longest=longest)
+            )
         return text
 
     def _attribute(self, target: Target) -> None:

@@ -17,6 +17,7 @@ from connector_master.ingest.retry import records_in
 from connector_master.model.event import Push, Record
 from connector_master.model.json import Json
 from connector_master.model.problem import InvalidRequest, NotFound, Permanent, TransformFailed
+from connector_master.model.words import Words
 from connector_master.pipeline.expressions import compile_expression
 from connector_master.pipeline.grammar import parse_path
 from connector_master.pipeline.guess.suggest import Suggestion, suggest
@@ -150,7 +151,7 @@ def checked(entries: Sequence[Entry]) -> tuple[dict[str, Any], dict[int, dict[st
     numbers: dict[str, int] = {}
     for number, entry in enumerate(entries):
         if entry.path in numbers:
-            faults[number] = {"path": "This path has a field already; a path feeds one."}
+            faults[number] = {"path": Words("This path has a field already; a path feeds one.")}
         else:
             numbers[entry.path] = number
     mapping = {path: _spec(entries[number]) for path, number in numbers.items()}
@@ -233,9 +234,9 @@ async def _sent(connection: AsyncConnection, hub: Hub, row: ConnectorRow, event_
 
 def _sample(records: Sequence[Record], event: Event | None, text: str) -> Sample:
     if not records or records[0].ignored is not None:
-        return Sample(event=event, text=text, fault="This payload holds no enquiry.")
+        return Sample(event=event, text=text, fault=Words("This payload holds no enquiry."))
     if not isinstance(records[0].value, dict):
-        return Sample(event=event, text=text, fault="The record is not an object with fields.")
+        return Sample(event=event, text=text, fault=Words("The record is not an object with fields"))
     return Sample(records[0].value, len(records), event, text)
 
 

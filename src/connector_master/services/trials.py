@@ -135,7 +135,11 @@ def readable(trial: Trial) -> Trial:
     """Return `trial` with the names of the payload's fields as an answer can hold them: without halves of surrogates."""
 
     def mended(text: str) -> str:
-        return text.encode("utf-8", "replace").decode()
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "replace").decode()
+        return text
 
     return Trial(
         trial.lead,

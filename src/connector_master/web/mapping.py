@@ -25,7 +25,7 @@ from connector_master.services.mappings import Edit, MappingChanged, OwnMapping
 from connector_master.services.trials import fields_of
 from connector_master.storage.field_mappings import MappingVersion
 from connector_master.web.events import status_words
-from connector_master.web.language import _
+from connector_master.web.language import _, say
 from connector_master.web.leads import field_words
 from connector_master.web.pages import Pages
 from connector_master.web.visit import Visit
@@ -368,7 +368,9 @@ class Outcome:
 
 def _outcome(bench: Bench) -> Outcome:
     if bench.tried is None:
-        return Outcome(bench.sample.fault or _("There is no payload yet."), "bad" if bench.sample.fault else "info")
+        return Outcome(
+            say(bench.sample.fault) or _("There is no payload yet."), "bad" if bench.sample.fault else "info"
+        )
     if any(one.blocks for one in bench.tried.problems):
         return Outcome(_("This would be no lead: see what is marked below."), "bad")
     if bench.tried.outcome == "created":

@@ -1,15 +1,19 @@
 // data-tree: the payload as a tree. Typing finds in it, arrow keys move, and what feeds what is marked after each change.
 // Thousands of fields are usual: the rows are read once, and a key press touches only those that change.
+const FLOOD = 200;
+let tree = null;
 let rows = [];
 let current = null;
+let isDue = false;
 
 function read() {
-  const tree = document.querySelector("[data-tree]");
-  if (!tree || tree === read.tree) return;
-  read.tree = tree;
+  const found = document.querySelector("[data-tree]");
+  if (!found || found === tree) return;
+  tree = found;
   rows = Array.from(tree.querySelectorAll("[data-leaf]"), (button) => {
     const item = button.parentElement;
-    return { button, item, twigs: twigsOf(item), text: `${button.value.slice(5)} ${button.textContent}`.toLowerCase(), isHidden: false };
+    const text = `${button.value.slice("pick:".length)} ${button.textContent}`.toLowerCase();
+    return { button, item, twigs: twigsOf(item), text, isHidden: false };
   });
   // One stop for Tab; arrow keys do the rest.
   for (const stop of tree.querySelectorAll("button, summary")) stop.tabIndex = -1;
@@ -49,14 +53,13 @@ function filter() {
       row.item.hidden = !fits;
     }
   }
-  for (const twig of read.tree.querySelectorAll("details")) {
+  for (const twig of tree.querySelectorAll("details")) {
     const item = twig.parentElement;
     const isHidden = isFiltered && !open.has(twig);
     if (item.hidden !== isHidden) item.hidden = isHidden;
-    // A search opens what it finds, as long as that is no flood.
-    if (isFiltered && words.length && !isHidden && found <= 200 && !twig.open) twig.open = true;
+    if (words.length && !isHidden && found <= FLOOD && !twig.open) twig.open = true;
   }
-  read.tree.querySelector(".tree-nothing").hidden = found > 0;
+  tree.querySelector(".tree-nothing").hidden = found > 0;
   if (!current?.offsetParent) move(rows.find((row) => !row.isHidden && row.button.offsetParent)?.button);
   document.dispatchEvent(new CustomEvent("mapping:moved"));
 }
@@ -68,31 +71,33 @@ document.addEventListener("input", (event) => {
 // ---- moving --------------------------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {
-  const here = event.target.closest?.("[data-tree] button, [data-tree] summary");
   if (event.target.matches?.("[data-tree-search]")) {
-    if (event.key === "ArrowDown") {
-      event.preventDefault();
-      move(stops()[0], true);
-    } else if (event.key === "Enter") event.preventDefault();
+    if (event.key === "ArrowDown") move(stops()[0], true);
+    // Enter would send the form.
+    if (event.key === "ArrowDown" || event.key === "Enter") event.preventDefault();
     return;
   }
+  const here = event.target.closest?.("[data-tree] button, [data-tree] summary");
   if (!here || event.ctrlKey || event.metaKey || event.altKey) return;
+  const to = next(here, event.key);
+  if (to === undefined) return;
+  event.preventDefault();
+  move(to, true);
+});
+
+// Returns where a key leads from `here`: null where there is nothing more, undefined for keys that lead nowhere.
+function next(here, key) {
   const all = stops();
   const at = all.indexOf(here);
   const twig = here.matches("summary") ? here.parentElement : null;
-  const above = (twig ? twig.parentElement : here).parentElement.closest("details")?.querySelector("summary");
-  const to = {
-    ArrowDown: () => all[at + 1],
-    ArrowUp: () => all[at - 1],
-    Home: () => all[0],
-    End: () => all.at(-1),
-    ArrowRight: () => (twig && !twig.open ? ((twig.open = true), here) : all[at + 1]),
-    ArrowLeft: () => (twig?.open ? ((twig.open = false), here) : above),
-  }[event.key];
-  if (!to) return;
-  event.preventDefault();
-  move(to(), true);
-});
+  if (twig && key === (twig.open ? "ArrowLeft" : "ArrowRight")) {
+    twig.open = !twig.open;
+    return here;
+  }
+  const above = (twig ?? here).parentElement.closest("details")?.querySelector("summary");
+  const places = { ArrowDown: all[at + 1], ArrowUp: all[at - 1], Home: all[0], End: all.at(-1), ArrowRight: all[at + 1], ArrowLeft: above };
+  return key in places ? (places[key] ?? null) : undefined;
+}
 
 document.addEventListener("focusin", (event) => {
   const stop = event.target.closest?.("[data-tree] button, [data-tree] summary");
@@ -100,7 +105,7 @@ document.addEventListener("focusin", (event) => {
 });
 
 function stops() {
-  return Array.from(read.tree.querySelectorAll("button, summary")).filter((one) => one.checkVisibility());
+  return Array.from(tree.querySelectorAll("button, summary")).filter((one) => one.checkVisibility());
 }
 
 // ---- marking -------------------------------------------------------------------------------------------
@@ -134,7 +139,6 @@ function sayer() {
 }
 
 // An answer may come in many pieces: one look at all of them is enough.
-let isDue = false;
 document.addEventListener("htmx:afterSettle", () => {
   if (isDue) return;
   isDue = true;
