@@ -47,7 +47,9 @@ def update(language: str) -> Catalog:
     """Return the catalog of `language` with what is translated already, and with what is still to be."""
     path = WEB / "languages" / language / "messages.po"
     known = read_po(path.open("rb"), locale=language) if path.exists() else Catalog(locale=language)
+    created = known.creation_date
     known.update(catalog(), no_fuzzy_matching=True)
+    known.creation_date = created
     known.obsolete.clear()
     known.fuzzy = False
     known.header_comment = f"# The pages' messages in {LANGUAGES[language]} (tools/messages.py brings them up to date)."
