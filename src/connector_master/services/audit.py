@@ -8,7 +8,7 @@ from connector_master.model.problem import NotFound
 from connector_master.services.hub import Hub
 from connector_master.storage import activity, connectors
 from connector_master.storage.activity import Line
-from connector_master.storage.paging import decode_cursor_part, encode_cursor
+from connector_master.storage.paging import cut, decode_cursor_part
 
 
 async def list_page(
@@ -45,5 +45,4 @@ async def list_page(
             end=end,
             q=q or None,
         )
-    last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], encode_cursor(last.id, last.part) if last else None
+    return cut(found, limit)

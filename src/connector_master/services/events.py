@@ -27,7 +27,7 @@ from connector_master.storage.events import OPEN, Event, EventFilter, RawEvent
 from connector_master.storage.failures import Failure
 from connector_master.storage.ids import new_id
 from connector_master.storage.jobs import PROCESS_HELD, RETRY_EVENTS, Job
-from connector_master.storage.paging import decode_cursor, encode_cursor
+from connector_master.storage.paging import cut, decode_cursor
 
 BATCH = 200
 _DECODED_ON_THE_LOOP = 64 * 1024
@@ -62,14 +62,15 @@ async def list_page(
 ) -> tuple[list[Event], str | None]:
     """Return at most `limit` events, newest first, and the cursor of the rest. Raises InvalidCursor.
 
-    `q` may be an event's or a lead's id; any other text is looked for in ids of the source, problems and raw payloads.
+    `q` may be an event's or a lead's id; any other text is looked for in ids of the source, problems and raw payloads, so many
+    events at a time: a page may be short, even empty, and have a cursor.
     """
     after = decode_cursor(cursor) if cursor is not None else None
     if filter_.q is not None and (id_ := _uuid(filter_.q)) is not None:
         filter_ = replace(filter_, q=None, id_=id_)
     async with hub.engine.connect() as connection:
         found = await events.page(connection, caller.workspace_id, filter_, limit=limit + 1, after=after)
-    return found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    return cut(found, limit)
 
 
 async def list_failures(hub: Hub, caller: Caller, connector_id: UUID | None = None) -> Sequence[Failure]:

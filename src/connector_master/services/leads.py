@@ -22,7 +22,7 @@ from connector_master.services.sources import source_of
 from connector_master.storage import activity, connectors, events, lead_words, leads
 from connector_master.storage.events import Touch
 from connector_master.storage.leads import Lead, LeadFilter
-from connector_master.storage.paging import decode_cursor, encode_cursor
+from connector_master.storage.paging import Found, cut, decode_cursor
 
 DEFAULT_REGION = "IN"
 MOST_TOUCHES = 200
@@ -79,7 +79,7 @@ async def list_page(
         return [], None
     async with hub.engine.connect() as connection:
         found = await leads.page(connection, caller.workspace_id, filter_, limit=limit + 1, after=after)
-    return found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    return cut(found, limit)
 
 
 async def make_findable(hub: Hub, now: datetime) -> None:
@@ -132,7 +132,9 @@ async def export(hub: Hub, caller: Caller, search: Search) -> AsyncIterator[byte
     filter_ = filter_of(search)
     async with hub.engine.begin() as connection:
         first = (
-            [] if filter_ is None else await leads.page(connection, caller.workspace_id, filter_, limit=_EXPORT_ROWS)
+            Found[Lead]([])
+            if filter_ is None
+            else await leads.page(connection, caller.workspace_id, filter_, limit=_EXPORT_ROWS)
         )
         await activity.write(
             connection,
@@ -146,14 +148,15 @@ async def export(hub: Hub, caller: Caller, search: Search) -> AsyncIterator[byte
     return _pieces(hub, caller, filter_, first)
 
 
-async def _pieces(hub: Hub, caller: Caller, filter_: LeadFilter | None, batch: list[Lead]) -> AsyncIterator[bytes]:
+async def _pieces(hub: Hub, caller: Caller, filter_: LeadFilter | None, batch: Found[Lead]) -> AsyncIterator[bytes]:
     yield csv_cells.lines([list(EXPORTED)]).encode()
-    while batch and filter_ is not None:
-        yield csv_cells.lines(map(_cells, batch)).encode()
-        if len(batch) < _EXPORT_ROWS:
+    while True:
+        yield csv_cells.lines(map(_cells, batch.rows)).encode()
+        after = batch.rows[-1].id if len(batch.rows) == _EXPORT_ROWS else batch.looked_until
+        if filter_ is None or after is None:
             return
         async with hub.engine.connect() as connection:
-            batch = await leads.page(connection, caller.workspace_id, filter_, limit=_EXPORT_ROWS, after=batch[-1].id)
+            batch = await leads.page(connection, caller.workspace_id, filter_, limit=_EXPORT_ROWS, after=after)
 
 
 def filter_of(search: Search) -> LeadFilter | None:

@@ -5,7 +5,7 @@ A verdict is the one thing that most needs a person, in the order of how much it
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -85,33 +85,25 @@ class Overview:
 
 def total(connector_id: UUID, day: date, counted: Iterable[DayCount]) -> DayCount:
     """Return the sum of `counted` as the count of `connector_id` and `day`."""
-    given = list(counted)
-    return DayCount(
-        connector_id,
-        day,
-        sum(one.received for one in given),
-        sum(one.created for one in given),
-        sum(one.duplicates for one in given),
-        sum(one.ignored for one in given),
-        sum(one.failed for one in given),
-        sum(one.leads_by_then for one in given),
-    )
+    return sum(counted, DayCount(connector_id, day))
 
 
-async def overview(hub: Hub, caller: Caller, *, now: datetime, zone: ZoneInfo, days: int = 14) -> Overview:
-    """Return every source as it is `now`, with days as they are in `zone`; `days` are at most 28."""
-    local = now.astimezone(zone)
-    today = local.date()
-    first = datetime.combine(today - timedelta(days=7 * _WEEKS), time(), zone)
+async def overview(
+    hub: Hub, caller: Caller, *, now: datetime, zone: ZoneInfo, days: int = 14, connector_id: UUID | None = None
+) -> Overview:
+    """Return every source, or one, as it is `now`, with days as they are in `zone`; `days` are at most 28."""
+    today = now.astimezone(zone).date()
     async with hub.engine.connect() as connection:
-        found = await overviews.pulses(connection, caller.workspace_id, limit=MOST_CONNECTORS)
+        found = await overviews.pulses(
+            connection, caller.workspace_id, limit=MOST_CONNECTORS, connector_id=connector_id
+        )
         counted = await counts.by_day(
             connection,
             caller.workspace_id,
-            start=first.astimezone(UTC),
-            end=now + counts.QUARTER,
-            zone=zone.key,
-            clock=local.time(),
+            first=today - timedelta(days=7 * _WEEKS),
+            now=now,
+            zone=zone,
+            connector_id=connector_id,
         )
     by_connector: dict[UUID, dict[date, DayCount]] = {}
     for one in counted:
@@ -128,19 +120,21 @@ async def by_day(
     hub: Hub, caller: Caller, *, now: datetime, zone: ZoneInfo, days: int, connector_id: UUID | None = None
 ) -> dict[date, DayCount]:
     """Return what came on each of the last `days` days of `zone`, the oldest first: to every connector, or to one."""
-    local = now.astimezone(zone)
-    shown = [local.date() - timedelta(days=back) for back in reversed(range(days))]
+    today = now.astimezone(zone).date()
+    shown = [today - timedelta(days=back) for back in reversed(range(days))]
     async with hub.engine.connect() as connection:
         counted = await counts.by_day(
             connection,
             caller.workspace_id,
-            start=datetime.combine(shown[0], time(), zone).astimezone(UTC),
-            end=now + counts.QUARTER,
-            zone=zone.key,
-            clock=local.time(),
+            first=shown[0],
+            now=now,
+            zone=zone,
             connector_id=connector_id,
         )
-    return {day: total(UUID(int=0), day, [one for one in counted if one.day == day]) for day in shown}
+    totals = {day: DayCount(UUID(int=0), day) for day in shown}
+    for one in counted:
+        totals[one.day] += one
+    return totals
 
 
 async def count_due(hub: Hub, now: datetime) -> None:

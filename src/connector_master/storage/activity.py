@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.storage.ids import first_id_at, new_id, time_of
+from connector_master.storage.paging import MOST_LOOKED_AT, Found
 
 
 class Actor(Protocol):
@@ -167,6 +168,18 @@ _FILTER = """
     AND (CAST(:q AS text) IS NULL OR strpos(lower(concat_ws(' ', kind, message, actor_name, ip, data::text)), lower(:q)) > 0)
 """
 
+# Where looking ends: what is looked for fits no index, so only so many events and lines are looked through.
+_EDGE = text(f"""
+    SELECT greatest(
+        (SELECT e.id FROM events e
+          WHERE e.workspace_id = :workspace AND e.connector_id = :connector AND e.id >= :first AND e.id < :last
+          ORDER BY e.id DESC OFFSET {MOST_LOOKED_AT - 1} LIMIT 1),
+        (SELECT id FROM activity
+          WHERE workspace_id = :workspace AND (CAST(:connector AS uuid) IS NULL OR connector_id = :connector)
+            AND id >= :first AND id < :last
+          ORDER BY id DESC OFFSET {MOST_LOOKED_AT - 1} LIMIT 1))
+""")
+
 _OF_CONNECTOR = text(f"""
     SELECT * FROM (
         (SELECT * FROM ({_EVENT_LINES}) AS event_lines WHERE {_FILTER} ORDER BY id DESC, part DESC LIMIT :limit)
@@ -192,8 +205,16 @@ async def lines(
     start: datetime | None = None,
     end: datetime | None = None,
     q: str | None = None,
-) -> list[Line]:
+) -> Found[Line]:
     """Return at most `limit` lines, newest first: of one connector with its events, or without one the audit trail."""
+    first = first_id_at(start) if start else UUID(int=0)
+    last = first_id_at(end) if end else UUID(int=2**128 - 1)
+    edge: UUID | None = None
+    if kind is not None or level is not None or q is not None:
+        span = {"first": first, "last": min(last, after[0]) if after else last}
+        edge = (
+            await connection.execute(_EDGE, {"workspace": workspace, "connector": connector_id, **span})
+        ).scalar_one()
     values = {
         "workspace": workspace,
         "connector": connector_id,
@@ -202,9 +223,9 @@ async def lines(
         "cursor_part": after[1] if after else 0,
         "kind": kind,
         "level": level,
-        "first": first_id_at(start) if start else UUID(int=0),
-        "end": first_id_at(end) if end else UUID(int=2**128 - 1),
+        "first": first if edge is None else edge,
+        "end": last,
         "q": q,
     }
     rows = await connection.execute(_OF_CONNECTOR if connector_id else _AUDIT, values)
-    return [Line(**row._mapping) for row in rows]
+    return Found([Line(**row._mapping) for row in rows], edge)

@@ -2,7 +2,8 @@
 
 Ids carry the time of arrival, so a span of time is a span of the primary key, and of partitions. A list goes along the
 primary key, or the index on connectors; failed, dead and held events have an index of their own, which only a status
-written into the statement can use. Text (`q`) is looked for row by row, in raw payloads too.
+written into the statement can use. Text (`q`), in raw payloads too, codes and other statuses are looked for row by row, in
+so many events for each page.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from connector_master.storage import following, jobs
 from connector_master.storage.batch import OPEN as OPEN
 from connector_master.storage.batch import EventRow, Stored
 from connector_master.storage.ids import first_id_at
+from connector_master.storage.paging import MOST_LOOKED_AT, Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +104,26 @@ _TEXT = """(strpos(lower(concat_ws(' ', e.external_id, e.code, e.detail, e.ip)),
 
 async def page(
     connection: AsyncConnection, workspace: UUID, filter_: EventFilter, *, limit: int, after: UUID | None = None
-) -> list[Event]:
+) -> Found[Event]:
     """Return at most `limit` events, newest first, beginning after the id `after`."""
-    conditions, values = _conditions(filter_)
+    known, values = _indexed(filter_)
     if after is not None:
-        conditions.append("e.id < :after")
+        known.append("e.id < :after")
         values["after"] = after
+    rest, rest_values = _unindexed(filter_)
+    values |= {"workspace": workspace}
+    edge: UUID | None = None
+    if rest:
+        statement = text(f"""
+            SELECT e.id FROM events e WHERE {" AND ".join(known)} ORDER BY e.id DESC OFFSET {MOST_LOOKED_AT - 1} LIMIT 1
+        """)
+        edge = (await connection.execute(statement, values)).scalar_one_or_none()
+        rest += ["e.id >= :edge"] if edge is not None else []
     statement = text(f"""
-        SELECT {_COLUMNS} FROM events e WHERE {" AND ".join(conditions)} ORDER BY e.id DESC LIMIT :limit
+        SELECT {_COLUMNS} FROM events e WHERE {" AND ".join(known + rest)} ORDER BY e.id DESC LIMIT :limit
     """)
-    rows = await connection.execute(statement, {"workspace": workspace, "limit": limit, **values})
-    return [_event(row._mapping) for row in rows]
+    rows = await connection.execute(statement, values | rest_values | {"edge": edge, "limit": limit})
+    return Found([_event(row._mapping) for row in rows], edge)
 
 
 _GET = text(f"SELECT {_COLUMNS} FROM events e WHERE e.workspace_id = :workspace AND e.id = :id")
@@ -225,18 +236,20 @@ async def connectors_with_held(connection: AsyncConnection) -> list[tuple[UUID, 
 
 
 def _conditions(filter_: EventFilter) -> tuple[list[str], dict[str, Any]]:
+    known, values = _indexed(filter_)
+    rest, rest_values = _unindexed(filter_)
+    return known + rest, values | rest_values
+
+
+def _indexed(filter_: EventFilter) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions that an index answers."""
     conditions = ["e.workspace_id = :workspace"]
     values: dict[str, Any] = {}
-    if filter_.statuses:
-        # Written out, not bound: a partial index serves only what its condition can be proven from.
-        names = ", ".join(f"'{EventStatus(status).value}'" for status in filter_.statuses)
-        conditions.append(f"e.status IN ({names})")
+    if filter_.statuses and _is_unsettled(filter_):
+        conditions.append(_has_status(filter_))
     if filter_.connector_id is not None:
         conditions.append("e.connector_id = :connector")
         values["connector"] = filter_.connector_id
-    if filter_.code is not None:
-        conditions.append("e.code = :code")
-        values["code"] = filter_.code
     if filter_.start is not None:
         conditions.append("e.id >= :start")
         values["start"] = first_id_at(filter_.start)
@@ -246,10 +259,32 @@ def _conditions(filter_: EventFilter) -> tuple[list[str], dict[str, Any]]:
     if filter_.id_ is not None:
         conditions.append("(e.id = :either_id OR e.lead_id = :either_id)")
         values["either_id"] = filter_.id_
+    return conditions, values
+
+
+def _unindexed(filter_: EventFilter) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions for which events are looked through."""
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    if filter_.statuses and not _is_unsettled(filter_):
+        conditions.append(_has_status(filter_))
+    if filter_.code is not None:
+        conditions.append("e.code = :code")
+        values["code"] = filter_.code
     if filter_.q is not None:
         conditions.append(_TEXT)
         values |= {"q": filter_.q, "q_bytes": filter_.q.encode()}
     return conditions, values
+
+
+def _is_unsettled(filter_: EventFilter) -> bool:
+    return set(filter_.statuses) <= set(OPEN)
+
+
+def _has_status(filter_: EventFilter) -> str:
+    # Written out, not bound: a partial index serves only what its condition can be proven from.
+    names = ", ".join(f"'{EventStatus(status).value}'" for status in filter_.statuses)
+    return f"e.status IN ({names})"
 
 
 def _open_conditions(filter_: EventFilter, untouched_since: datetime | None) -> tuple[list[str], dict[str, Any]]:

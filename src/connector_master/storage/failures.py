@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MOST = 50_000
-"""So many failed events are grouped, the newest; older ones wait until these are mended."""
+MOST = 20_000
+"""So many failed events of each connector are grouped, the newest; older ones wait until these are mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,24 @@ class Failure:
     example_id: UUID
 
 
+# Connector by connector, and from the index events_failures alone but for the newest event of each cause. Deleted ones too:
+# what they received can still become leads.
 _GROUPED = text("""
-    SELECT connector_id, code, count(*)::int, min(received_at), max(received_at),
-           (array_agg(detail ORDER BY id DESC))[1], (array_agg(id ORDER BY id DESC))[1]
-      FROM (SELECT e.id, e.connector_id, coalesce(e.code, 'unknown') AS code, e.received_at, e.detail
-              FROM events e
-             WHERE e.workspace_id = :workspace AND e.status IN ('failed', 'dead')
-               AND (CAST(:connector AS uuid) IS NULL OR e.connector_id = :connector)
-             ORDER BY e.id DESC LIMIT :most) AS newest
-     GROUP BY connector_id, code
-     ORDER BY max(received_at) DESC
+    SELECT c.id, cause.code, cause.count, cause.first_at, cause.last_at, newest.detail, cause.example_id
+      FROM connectors c
+     CROSS JOIN LATERAL (
+        SELECT coalesce(failed.code, 'unknown') AS code, count(*)::int AS count, min(failed.received_at) AS first_at,
+               max(failed.received_at) AS last_at, max(failed.id::text)::uuid AS example_id
+          FROM (SELECT e.id, e.code, e.received_at FROM events e
+                 WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id AND e.status IN ('failed', 'dead')
+                 ORDER BY e.id DESC LIMIT :most) AS failed
+         GROUP BY 1
+     ) AS cause
+     CROSS JOIN LATERAL (
+        SELECT e.detail FROM events e WHERE e.workspace_id = c.workspace_id AND e.id = cause.example_id LIMIT 1
+     ) AS newest
+     WHERE c.workspace_id = :workspace AND (CAST(:connector AS uuid) IS NULL OR c.id = :connector)
+     ORDER BY cause.last_at DESC
 """)
 
 

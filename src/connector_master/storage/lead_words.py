@@ -13,10 +13,18 @@ _BEGIN = text("""
 """)
 _UNTIL = text("SELECT until FROM searchable FOR UPDATE SKIP LOCKED")
 
-# Every workspace's: the events in the order of their ids, and of them the leads that they touched.
+# Every workspace's: the events in the order of their ids, and of them the leads that they touched. Workspace by workspace,
+# since every index begins with it.
 _INDEX = text("""
     WITH seen AS MATERIALIZED (
-        SELECT workspace_id, id, lead_id FROM events WHERE id > :until AND id < :end ORDER BY id LIMIT :most
+        SELECT e.workspace_id, e.id, e.lead_id
+          FROM workspaces w
+         CROSS JOIN LATERAL (
+            SELECT workspace_id, id, lead_id FROM events
+             WHERE workspace_id = w.id AND id > :until AND id < :end
+             ORDER BY id LIMIT :most
+         ) AS e
+         ORDER BY e.id LIMIT :most
     ), anew AS (
         DELETE FROM rewords RETURNING workspace_id, lead_id
     ), touched AS (

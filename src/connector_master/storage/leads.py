@@ -1,8 +1,8 @@
 """Leads: who enquired. Written by the hot statement (batch.py); read here, newest first.
 
 Ids carry the time they were made, so a span of time is a span of the primary key. A phone number is found by the index on
-deduplication keys, which begin with it. `source` is looked for row by row along the primary key. So are words among the
-newest leads, any part of one; among the older ones an index (lead_words.py) finds beginnings of words.
+deduplication keys, which begin with it. `source` is looked for row by row, in so many leads for each page. So are words
+among the newest leads, any part of one; among the older ones an index (lead_words.py) finds beginnings of words.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.storage.ids import first_id_at
+from connector_master.storage.paging import MOST_LOOKED_AT, Found
 
 _LATEST_ID = timedelta(hours=1)
 """A lead's id is made after its created_at, at most this much later."""
@@ -77,62 +78,129 @@ _WORDS = """NOT EXISTS (
         SELECT 1 FROM unnest(CAST(:words AS text[])) AS wanted (word)
          WHERE strpos(lower(concat_ws(' ', l.name, l.email, l.business_name, l.phone_number)), wanted.word) = 0)"""
 
-_INDEXED = """l.id IN (SELECT w.lead_id FROM lead_words w
-                WHERE w.workspace_id = :workspace AND w.words @@ coalesce(words_query(:digits) || words_query(:said),
-                                                                           words_query(:said)))"""
-
 _PHONE = "l.deduplication_key >= :phone AND l.deduplication_key < :phone_end AND l.phone_number = :phone"
 _BEGINNINGS = """l.deduplication_key >= :beginnings_start AND l.deduplication_key < :beginnings_end AND EXISTS (
         SELECT 1 FROM unnest(CAST(:beginnings AS text[])) AS wanted (beginning)
          WHERE starts_with(l.phone_number, wanted.beginning))"""
 
 
-_NEWEST = 5_000
-"""So many leads are looked through row by row before the index is asked."""
-
-# Where the newest leads end: after so many, and not before the last one that the index may not know yet.
-_EDGE = text("""
-    SELECT least((SELECT id FROM leads WHERE workspace_id = :workspace AND id < :below ORDER BY id DESC OFFSET :newest LIMIT 1),
-                 (SELECT until FROM searchable))
-""")
-
-_LAST = UUID(int=2**128 - 1)
+_WINDOWS = (5_000, 20_000)
+"""So many of the leads that fit otherwise are looked through row by row before the index is asked; the second window only if
+the first one held a good part of what is wanted: then the next leads hold the rest, and the index would list many more."""
+_GOOD_PART = 0.2
+_SAMPLE = 1_000
+_MOST_COMMON = 150
+"""A word that more leads of the sample have is looked for in the index only if no other is rarer: it would list too many."""
 
 
 async def page(
     connection: AsyncConnection, workspace: UUID, filter_: LeadFilter, *, limit: int, after: UUID | None = None
-) -> list[Lead]:
+) -> Found[Lead]:
     """Return at most `limit` leads, newest first, beginning after the id `after`."""
-    conditions, values = _conditions(filter_, after)
-    if not filter_.words:
-        return await _page(connection, workspace, conditions, values, limit)
-    edge_values = {"workspace": workspace, "below": after or _LAST, "newest": _NEWEST}
-    edge: UUID | None = (await connection.execute(_EDGE, edge_values)).scalar_one()
-    conditions, values = _conditions(replace(filter_, words=(), digits=None), after)
+    conditions, values = _conditions(workspace, filter_, after)
+    if filter_.words:
+        return Found(await _with_words(connection, workspace, filter_, limit, after))
+    edge = None
+    if filter_.source is not None:
+        edge = await _nth(connection, workspace, filter_, after, MOST_LOOKED_AT)
+        conditions += ["l.id >= :edge"] if edge is not None else []
+    return Found(await _page(connection, conditions, values | {"edge": edge}, limit), edge)
+
+
+async def _with_words(
+    connection: AsyncConnection, workspace: UUID, filter_: LeadFilter, limit: int, after: UUID | None
+) -> list[Lead]:
+    found: list[Lead] = []
     said, said_values = _said(filter_)
-    newest = [*conditions, said] if edge is None else [*conditions, said, "l.id >= :edge"]
-    found = await _page(connection, workspace, newest, values | said_values | {"edge": edge}, limit)
-    if edge is None or len(found) == limit:
-        return found
-    older = [*conditions, _INDEXED, "l.id < :edge"]
-    values |= {"edge": edge, "said": " ".join(filter_.words), "digits": filter_.digits}
-    return found + await _page(connection, workspace, older, values, limit - len(found))
+    indexed_until = (await connection.execute(_SEARCHABLE)).scalar_one_or_none() or UUID(int=0)
+    for window in _WINDOWS:
+        conditions, values = _conditions(workspace, filter_, after)
+        edge = await _nth(connection, workspace, filter_, after, window)
+        if edge is not None:
+            # The index may not know the last ones yet.
+            edge = min(edge, indexed_until)
+            conditions.append("l.id >= :edge")
+        values |= said_values | {"edge": edge}
+        found += await _page(connection, [*conditions, said], values, limit - len(found))
+        if edge is None or len(found) == limit:
+            return found
+        after = edge
+        if len(found) < limit * _GOOD_PART:
+            break
+    conditions, values = _conditions(workspace, filter_, after)
+    wanted = " ".join(filter_.words)
+    values |= {"rare": await _rare(connection, workspace, wanted), "said": wanted, "digits": filter_.digits}
+    return found + await _older(connection, [*conditions, said], values | said_values, limit - len(found))
+
+
+_SEARCHABLE = text("SELECT until FROM searchable")
+
+
+async def _nth(
+    connection: AsyncConnection, workspace: UUID, filter_: LeadFilter, after: UUID | None, place: int
+) -> UUID | None:
+    """Return the id of the lead at `place` among those that fit, but for source and words; None where there are fewer."""
+    conditions, values = _conditions(workspace, replace(filter_, source=None), after)
+    statement = text(f"""
+        SELECT l.id FROM leads l WHERE {" AND ".join(conditions)} ORDER BY l.id DESC OFFSET :skipped LIMIT 1
+    """)
+    found: UUID | None = (await connection.execute(statement, values | {"skipped": place - 1})).scalar_one_or_none()
+    return found
+
+
+_HOW_COMMON = text("""
+    WITH sample AS MATERIALIZED (
+        SELECT lower(concat_ws(' ', l.name, l.email, l.business_name, l.phone_number)) AS said
+          FROM leads l WHERE l.workspace_id = :workspace ORDER BY l.id DESC LIMIT :sample
+    )
+    SELECT word, (SELECT count(*) FROM sample WHERE strpos(sample.said, word) > 0) AS count
+      FROM words_of(:wanted) AS word ORDER BY 2
+""")
+
+
+async def _rare(connection: AsyncConnection, workspace: UUID, wanted: str) -> str:
+    """Return those words of `wanted` that few of the newest leads have, or the rarest one."""
+    values = {"workspace": workspace, "sample": _SAMPLE, "wanted": wanted}
+    words = (await connection.execute(_HOW_COMMON, values)).all()
+    return " ".join(word for place, (word, count) in enumerate(words) if place == 0 or count <= _MOST_COMMON)
 
 
 async def _page(
-    connection: AsyncConnection, workspace: UUID, conditions: Sequence[str], values: Mapping[str, Any], limit: int
+    connection: AsyncConnection, conditions: Sequence[str], values: Mapping[str, Any], limit: int
 ) -> list[Lead]:
     # Only the conditions asked for are there, so each combination has a plan of its own.
     statement = text(f"""
         SELECT {_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} ORDER BY l.id DESC LIMIT :limit
     """)
-    rows = await connection.execute(statement, {"workspace": workspace, "limit": limit, **values})
+    rows = await connection.execute(statement, {"limit": limit, **values})
     return [Lead(**row._mapping) for row in rows]
 
 
-def _conditions(filter_: LeadFilter, after: UUID | None) -> tuple[list[str], dict[str, Any]]:
+async def _older(
+    connection: AsyncConnection, conditions: Sequence[str], values: Mapping[str, Any], limit: int
+) -> list[Lead]:
+    # The index finds the rare words, ts_match_vq, which no index knows, the others. Each lead is then fetched by its id: the
+    # planner, which can't know how many there are, would else read all leads.
+    statement = text(f"""
+        WITH found AS MATERIALIZED (
+            SELECT w.lead_id FROM lead_words w
+             WHERE w.workspace_id = :workspace AND w.lead_id < :after
+               AND w.words @@ (SELECT coalesce(words_query(:digits) || words_query(:rare), words_query(:rare)))
+               AND ts_match_vq(w.words, (SELECT coalesce(words_query(:digits) || words_query(:said), words_query(:said))))
+        )
+        SELECT fitting.* FROM (SELECT lead_id FROM found ORDER BY lead_id DESC) AS one
+         CROSS JOIN LATERAL (
+            SELECT {_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} AND l.id = one.lead_id LIMIT 1
+         ) AS fitting
+         LIMIT :limit
+    """)
+    rows = await connection.execute(statement, {"limit": limit, **values})
+    return [Lead(**row._mapping) for row in rows]
+
+
+def _conditions(workspace: UUID, filter_: LeadFilter, after: UUID | None) -> tuple[list[str], dict[str, Any]]:
     conditions = ["l.workspace_id = :workspace"]
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"workspace": workspace}
     if after is not None:
         conditions.append("l.id < :after")
         values["after"] = after

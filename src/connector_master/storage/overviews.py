@@ -50,12 +50,16 @@ _PULSES = text("""
          ORDER BY s.id DESC LIMIT 1
      ) AS sync ON true
      WHERE c.workspace_id = :workspace AND c.deleted_at IS NULL
+       AND (CAST(:connector AS uuid) IS NULL OR c.id = :connector)
      ORDER BY c.id
      LIMIT :limit
 """)
 
 
-async def pulses(connection: AsyncConnection, workspace: UUID, *, limit: int) -> Sequence[Pulse]:
-    """Return at most `limit` connectors with their signs of life, the oldest first."""
-    rows = await connection.execute(_PULSES, {"workspace": workspace, "limit": limit})
+async def pulses(
+    connection: AsyncConnection, workspace: UUID, *, limit: int, connector_id: UUID | None = None
+) -> Sequence[Pulse]:
+    """Return at most `limit` connectors, or one, with their signs of life, the oldest first."""
+    values = {"workspace": workspace, "connector": connector_id, "limit": limit}
+    rows = await connection.execute(_PULSES, values)
     return [Pulse(**row._mapping) for row in rows]

@@ -37,8 +37,9 @@ async def show(visit: Visit) -> Response:
     """Show how a connector is doing."""
     shown = await connectors.get(visit.hub, visit.caller, visit.id())
     now = datetime.now(UTC)
-    found = await overview.overview(visit.hub, visit.caller, now=now, zone=ZoneInfo(reader.get().zone), days=_DAYS)
-    source = next((one for one in found.sources if one.pulse.id == shown.row.id), None)
+    zone = ZoneInfo(reader.get().zone)
+    found = await overview.overview(visit.hub, visit.caller, now=now, zone=zone, days=_DAYS, connector_id=shown.row.id)
+    source = found.sources[0] if found.sources else None
     values: dict[str, Any] = {
         "source": source,
         "said": words(source, now, may_act=visit.may("connectors.operate")) if source else None,

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from connector_master import __version__
 from connector_master.access.sessions import form_proof
+from connector_master.storage.paging import MOST_LOOKED_AT
 from connector_master.web import assets, language
 from connector_master.web.language import LANGUAGES, _
 
@@ -81,6 +82,7 @@ def _environment() -> Environment:
         "icon": assets.icon,
         "languages": LANGUAGES,
         "product_version": __version__,
+        "most_looked_at": MOST_LOOKED_AT,
     }
     environment.filters |= {
         "say": language.say,
