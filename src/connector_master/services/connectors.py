@@ -1,7 +1,7 @@
 """Connectors: creating, changing, pausing and ending them. One function, one transaction, one line in the activity log."""
 
 import secrets as random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,12 +38,13 @@ from connector_master.services.upkeep import note_gone
 from connector_master.services.withdrawal import agreement_of, take_back
 from connector_master.storage import accounts, activity, connections, connectors, field_mappings, jobs, resolves, syncs
 from connector_master.storage.connections import ConnectionRow
-from connector_master.storage.connectors import ConnectorRow, CredentialRow
+from connector_master.storage.connectors import ConnectorRow, CredentialRow, SecretRow
 from connector_master.storage.ids import new_id
 from connector_master.storage.paging import decode_cursor, encode_cursor
 
 GRACE_HOURS = 24
 MAX_GRACE_HOURS = 168
+_MOST_NAMES = 500
 _NO_EDIT = Edit()
 _CONNECTION = "connection"
 """Stands among the names of credentials for an agreement at the provider."""
@@ -89,8 +90,14 @@ async def list_page(
         rows = await connectors.page(
             connection, caller.workspace_id, limit=limit + 1, after=after, type_=type_, status=status
         )
-        shown = [await _shown(connection, row) for row in rows[:limit] if row.type in registry()]
+        shown = await _all_shown(connection, [row for row in rows[:limit] if row.type in registry()])
     return shown, encode_cursor(rows[limit - 1].id) if len(rows) > limit else None
+
+
+async def names(hub: Hub, caller: Caller) -> dict[UUID, str]:
+    """Return what every connector is called, by id, in the order of the names: to choose from, and to name others' events."""
+    async with hub.engine.connect() as connection:
+        return await connectors.names(connection, caller.workspace_id, _MOST_NAMES)
 
 
 async def get(hub: Hub, caller: Caller, id_: UUID) -> Shown:
@@ -333,9 +340,28 @@ def _not_found() -> NotFound:
 
 
 async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
+    return (await _all_shown(connection, [row]))[0]
+
+
+async def _all_shown(connection: AsyncConnection, rows: Sequence[ConnectorRow]) -> list[Shown]:
+    if not rows:
+        return []
+    workspace, ids = rows[0].workspace_id, [row.id for row in rows]
+    secrets = await connectors.secrets_of(connection, workspace, ids)
+    credentials = await connectors.credentials_of(connection, workspace, ids)
+    agreed = [row.id for row in rows if registry()[row.type].oauth is not None]
+    found = await connections.of_connectors(connection, workspace, agreed) if agreed else {}
+    return [_one_shown(row, secrets[row.id], credentials[row.id], found.get(row.id)) for row in rows]
+
+
+def _one_shown(
+    row: ConnectorRow,
+    secrets: Sequence[SecretRow],
+    credentials: Sequence[CredentialRow],
+    connection: ConnectionRow | None,
+) -> Shown:
     kind = WEBHOOK_SECRET if has_secret(registry()[row.type]) else VERIFY_TOKEN
-    live = [one for one in await connectors.secrets(connection, row.workspace_id, row.id) if one.kind == kind]
-    credentials = await connectors.credentials(connection, row.workspace_id, row.id)
+    live = [one for one in secrets if one.kind == kind]
     previous = [one.valid_until for one in live if one.valid_until is not None]
     return Shown(
         row,
@@ -343,7 +369,7 @@ async def _shown(connection: AsyncConnection, row: ConnectorRow) -> Shown:
         {one.name: one for one in credentials},
         live[0].fingerprint if live and live[0].valid_until is None else None,
         max(previous) if previous else None,
-        None if registry()[row.type].oauth is None else await connections.get(connection, row.workspace_id, row.id),
+        connection,
     )
 
 

@@ -66,6 +66,25 @@ async def get(connection: AsyncConnection, workspace: UUID, connector_id: UUID) 
     return ConnectionRow(**row._mapping) if row else None
 
 
+_OF_CONNECTORS = text(f"""
+    SELECT connector_id, {_COLUMNS} FROM connections
+     WHERE workspace_id = :workspace AND connector_id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+async def of_connectors(
+    connection: AsyncConnection, workspace: UUID, connector_ids: Sequence[UUID]
+) -> dict[UUID, ConnectionRow]:
+    """Return the connections of several connectors by connector; those that have none are missing."""
+    rows = await connection.execute(_OF_CONNECTORS, {"workspace": workspace, "ids": list(connector_ids)})
+    return {
+        row.connector_id: ConnectionRow(
+            **{name: value for name, value in row._mapping.items() if name != "connector_id"}
+        )
+        for row in rows
+    }
+
+
 async def exists(connection: AsyncConnection, workspace: UUID, connector_id: UUID) -> bool:
     """Return whether a connector has a connection that is not lost."""
     found: bool = (await connection.execute(_EXISTS, {"workspace": workspace, "connector": connector_id})).scalar_one()

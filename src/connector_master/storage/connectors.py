@@ -155,6 +155,17 @@ async def page(
     return [ConnectorRow(**row._mapping) for row in await connection.execute(_LIST, values)]
 
 
+_NAMES = text("""
+    SELECT id, name FROM connectors WHERE workspace_id = :workspace AND deleted_at IS NULL ORDER BY lower(name), id LIMIT :limit
+""")
+
+
+async def names(connection: AsyncConnection, workspace: UUID, limit: int) -> dict[UUID, str]:
+    """Return the names of at most `limit` connectors by id, in the order of the names."""
+    rows = await connection.execute(_NAMES, {"workspace": workspace, "limit": limit})
+    return {row.id: row.name for row in rows}
+
+
 _UPDATE = text(f"""
     UPDATE connectors AS c
        SET name = :name, description = :description, status = :status, settings = CAST(:settings AS jsonb),
@@ -246,6 +257,25 @@ async def secrets(connection: AsyncConnection, workspace: UUID, connector_id: UU
     return [SecretRow(**row._mapping) for row in rows]
 
 
+_SECRETS_OF = text("""
+    SELECT connector_id, id, kind, sealed, hash, fingerprint, valid_until, created_at FROM webhook_secrets
+     WHERE workspace_id = :workspace AND connector_id = ANY(CAST(:ids AS uuid[])) AND (valid_until IS NULL OR valid_until > now())
+     ORDER BY valid_until DESC NULLS FIRST, id DESC
+""")
+
+
+async def secrets_of(
+    connection: AsyncConnection, workspace: UUID, connector_ids: Sequence[UUID]
+) -> dict[UUID, list[SecretRow]]:
+    """Return what `secrets` does, by connector, for several."""
+    found: dict[UUID, list[SecretRow]] = {id_: [] for id_ in connector_ids}
+    for connector_id, *row in await connection.execute(
+        _SECRETS_OF, {"workspace": workspace, "ids": list(connector_ids)}
+    ):
+        found[connector_id].append(SecretRow(*row))
+    return found
+
+
 async def add_secret(
     connection: AsyncConnection,
     workspace: UUID,
@@ -309,6 +339,24 @@ async def credentials(connection: AsyncConnection, workspace: UUID, connector_id
     """Return a connector's credentials, sealed."""
     rows = await connection.execute(_CREDENTIALS, {"workspace": workspace, "id": connector_id})
     return [CredentialRow(**row._mapping) for row in rows]
+
+
+_CREDENTIALS_OF = text("""
+    SELECT connector_id, name, sealed, hint FROM credentials
+     WHERE workspace_id = :workspace AND connector_id = ANY(CAST(:ids AS uuid[])) ORDER BY name
+""")
+
+
+async def credentials_of(
+    connection: AsyncConnection, workspace: UUID, connector_ids: Sequence[UUID]
+) -> dict[UUID, list[CredentialRow]]:
+    """Return the credentials of several connectors, sealed, by connector."""
+    found: dict[UUID, list[CredentialRow]] = {id_: [] for id_ in connector_ids}
+    for connector_id, *row in await connection.execute(
+        _CREDENTIALS_OF, {"workspace": workspace, "ids": list(connector_ids)}
+    ):
+        found[connector_id].append(CredentialRow(*row))
+    return found
 
 
 _OWNERS = text("""
