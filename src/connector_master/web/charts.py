@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from connector_master.web.language import number
 
@@ -13,84 +14,80 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 12, 26
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One row of numbers, one for each label; `place` (0 to 7) chooses its colour and pattern in the style sheet."""
+    """One row of numbers, one for each label; None where there is nothing to say. `place` (0 to 7) chooses its colour."""
 
     name: str
-    values: Sequence[float]
+    values: Sequence[float | None]
     place: int
 
 
 def bars(labels: Sequence[str], series: Sequence[Series], title: str) -> Markup:
     """Return stacked bars, one for each label."""
-    totals = [sum(one.values[at] for one in series) for at in range(len(labels))]
+    totals = [sum(one.values[at] or 0 for one in series) for at in range(len(labels))]
     top = _nice(max(totals, default=0))
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
     drawn = [_grid(top), _labels(labels, step)]
-    for at, label in enumerate(labels):
-        base = 0.0
-        for one in series:
-            value = one.values[at]
+    names = [escape(one.name) for one in series]
+    for at, label in enumerate(map(escape, labels)):
+        base, x = 0.0, _LEFT + at * step + step * 0.15
+        for one, name in zip(series, names, strict=True):
+            value = one.values[at] or 0
             if value <= 0:
                 continue
             y, height = _y(base + value, top), _y(base, top) - _y(base + value, top)
             drawn.append(
-                Markup(
-                    '<rect class="series-{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="1.5">'
-                    "<title>{} · {}: {}</title></rect>"
-                ).format(
-                    one.place, _LEFT + at * step + step * 0.15, y, step * 0.7, height, label, one.name, number(value)
-                )
+                f'<rect class="series-{one.place}" x="{x:.1f}" y="{y:.1f}" width="{step * 0.7:.1f}" height="{height:.1f}" '
+                f'rx="1.5"><title>{label} · {name}: {number(value)}</title></rect>'
             )
             base += value
     return _drawing(drawn, title)
 
 
-def lines(labels: Sequence[str], series: Sequence[Series], title: str) -> Markup:
-    """Return one line for each series over the labels."""
-    top = _nice(max((value for one in series for value in one.values), default=0))
+def lines(labels: Sequence[str], series: Sequence[Series], title: str, top: float | None = None) -> Markup:
+    """Return one line for each series over the labels, broken where there is nothing to say; `top` ends the scale."""
+    if top is None:
+        top = _nice(max((value for one in series for value in one.values if value is not None), default=0))
     step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(labels))
     drawn = [_grid(top), _labels(labels, step)]
     for one in series:
-        points = " ".join(
-            f"{_LEFT + (at + 0.5) * step:.1f},{_y(value, top):.1f}" for at, value in enumerate(one.values)
-        )
-        drawn.append(Markup('<polyline class="line-{}" points="{}" fill="none"/>').format(one.place, points))
-        for at, value in enumerate(one.values):
-            drawn.append(
-                Markup(
-                    '<circle class="series-{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{} · {}: {}</title></circle>'
-                ).format(one.place, _LEFT + (at + 0.5) * step, _y(value, top), labels[at], one.name, number(value, 1))
-            )
+        name = escape(one.name)
+        for known, run in groupby(enumerate(one.values), key=lambda point: point[1] is not None):
+            if not known:
+                continue
+            points = [(at, _LEFT + (at + 0.5) * step, value) for at, value in run if value is not None]
+            path = " ".join(f"{x:.1f},{_y(value, top):.1f}" for _at, x, value in points)
+            drawn.append(f'<polyline class="line-{one.place}" points="{path}" fill="none"/>')
+            drawn += [
+                f'<circle class="series-{one.place}" cx="{x:.1f}" cy="{_y(value, top):.1f}" r="3">'
+                f"<title>{escape(labels[at])} · {name}: {number(value, 1)}</title></circle>"
+                for at, x, value in points
+            ]
     return _drawing(drawn, title)
 
 
-def _drawing(parts: Sequence[Markup], title: str) -> Markup:
-    drawing = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>')
+def _drawing(parts: Sequence[str], title: str) -> Markup:
+    """Return the drawing around `parts`, which are markup already."""
     # Narrow screens scroll it, rather than shrink its words.
-    return Markup('<div class="chart-wrap" tabindex="0" role="region" aria-label="{}">{}</div>').format(
-        title, drawing.format(_WIDTH, _HEIGHT, title, Markup("").join(parts))
-    )
+    return Markup(
+        '<div class="chart-wrap" tabindex="0" role="region" aria-label="{}">'
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg></div>'
+    ).format(title, _WIDTH, _HEIGHT, title, Markup("").join(map(Markup, parts)))
 
 
-def _grid(top: float) -> Markup:
+def _grid(top: float) -> str:
     steps = 4 if top >= 4 else max(1, int(top))
-    return Markup("").join(
-        Markup(
-            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/><text x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-        ).format(
-            _LEFT, _WIDTH - _RIGHT, _y(value, top), _y(value, top), _LEFT - 6, _y(value, top) + 4, number(value, 1)
-        )
+    return "".join(
+        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_y(value, top):.1f}" y2="{_y(value, top):.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{_y(value, top) + 4:.1f}" text-anchor="end">{number(value, 1)}</text>'
         for value in (top * step / steps for step in range(steps + 1))
     )
 
 
-def _labels(labels: Sequence[str], step: float) -> Markup:
+def _labels(labels: Sequence[str], step: float) -> str:
     # Not more than fit beside each other.
     every = max(1, -(-len(labels) * 60 // (_WIDTH - _LEFT - _RIGHT)))
-    return Markup("").join(
-        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            _LEFT + (at + 0.5) * step, _HEIGHT - 8, label
-        )
+    return "".join(
+        f'<text x="{_LEFT + (at + 0.5) * step:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>'
         for at, label in enumerate(labels)
         if (len(labels) - 1 - at) % every == 0
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
@@ -89,7 +89,7 @@ def say(text: str) -> str:
 
 def number(value: float, digits: int = 0) -> str:
     """Return a number with the reader's separators, rounded to `digits` places."""
-    return numbers.format_decimal(round(value, digits), locale=reader.get().locale)
+    return _number(reader.get().language, round(value, digits))
 
 
 def percent(share: float | None) -> str:
@@ -171,6 +171,11 @@ def _catalog(language: str) -> NullTranslations:
     write_mo(compiled, read_po(BytesIO(source.read_bytes()), locale=language))
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+@lru_cache(10_000)
+def _number(language: str, value: float) -> str:
+    return numbers.format_decimal(value, locale=_locale(language))
 
 
 @cache

@@ -38,6 +38,7 @@ async def show(visit: Visit) -> Response:
     found = await overview.overview(visit.hub, visit.caller, now=now, zone=ZoneInfo(reader.get().zone), days=_DAYS)
     said = {source.pulse.id: words(source, now, may_act=visit.may("connectors.operate")) for source in found.sources}
     template = "overview/live.html" if visit.is_fragment else "overview/page.html"
+    series = _series(found)
     order = sorted(found.sources, key=lambda source: _rank(source.verdict))
     return visit.show(
         template,
@@ -45,8 +46,8 @@ async def show(visit: Visit) -> Response:
         sources=order,
         said=said,
         sentence=_sentence(found),
-        chart=_chart(found),
-        legend=_legend(found),
+        series=series,
+        chart=charts.bars([_day(day) for day in found.days], series, _("Leads by day and source")),
         now=now,
     )
 
@@ -128,13 +129,7 @@ def _sentence(found: Overview) -> str:
     return _("Every source is well.")
 
 
-def _legend(found: Overview) -> list[tuple[int, str]]:
-    drawn = _drawn(found)
-    rest = [(_MOST_SERIES, _("Others"))] if len(found.sources) > len(drawn) else []
-    return [(place, source.pulse.name) for place, source in enumerate(drawn)] + rest
-
-
-def _chart(found: Overview) -> str:
+def _series(found: Overview) -> list[charts.Series]:
     drawn = _drawn(found)
     ids = {source.pulse.id for source in drawn}
     series = [
@@ -144,7 +139,7 @@ def _chart(found: Overview) -> str:
     others = [sum(count for id_, count in leads.items() if id_ not in ids) for leads in found.days.values()]
     if any(others):
         series.append(charts.Series(_("Others"), others, _MOST_SERIES))
-    return charts.bars([_day(day) for day in found.days], series, _("Leads by day and source"))
+    return series
 
 
 def _drawn(found: Overview) -> list[Source]:

@@ -61,7 +61,7 @@ def site(hub: Hub) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={HTTPException: _nowhere},
-        middleware=[Middleware(GZipMiddleware, minimum_size=1_000)],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)],
     )
     app.router.redirect_slashes = False
     app.state.hub = hub
