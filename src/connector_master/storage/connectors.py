@@ -60,8 +60,10 @@ class CredentialRow:
 
 _COLUMNS = """c.workspace_id, c.id, c.type, c.name, c.description, c.status, c.webhook_id, c.settings, c.field_mapping,
               c.last_sync_at, c.next_sync_at, c.created_at, c.updated_at, c.mapping_version"""
-_LAST_EVENT = """(SELECT e.received_at FROM events e WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id
-                   ORDER BY e.id DESC LIMIT 1) AS last_event_at"""
+# BETWEEN, for with an equality PostgreSQL may go along the primary key, through all events to find none of an idle one.
+_LAST_EVENT = """(SELECT e.received_at FROM events e
+                    WHERE e.workspace_id = c.workspace_id AND e.connector_id BETWEEN c.id AND c.id
+                    ORDER BY e.connector_id DESC, e.id DESC LIMIT 1) AS last_event_at"""
 
 _ADD = text(f"""
     INSERT INTO connectors AS c (workspace_id, id, type, name, description, status, webhook_id, settings, field_mapping)

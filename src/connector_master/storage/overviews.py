@@ -28,12 +28,15 @@ class Pulse:
     ends_at: datetime | None
 
 
+# BETWEEN, for with an equality PostgreSQL may go along the primary key, through all rows to find none of an idle source.
 _PULSES = text("""
     SELECT c.id, c.type, c.name, c.status, c.created_at,
-           (SELECT e.received_at FROM events e WHERE e.workspace_id = c.workspace_id AND e.connector_id = c.id
-             ORDER BY e.id DESC LIMIT 1) AS last_event_at,
-           (SELECT l.created_at FROM leads l WHERE l.workspace_id = c.workspace_id AND l.connector_id = c.id
-             ORDER BY l.id DESC LIMIT 1) AS last_lead_at,
+           (SELECT e.received_at FROM events e
+             WHERE e.workspace_id = c.workspace_id AND e.connector_id BETWEEN c.id AND c.id
+             ORDER BY e.connector_id DESC, e.id DESC LIMIT 1) AS last_event_at,
+           (SELECT l.created_at FROM leads l
+             WHERE l.workspace_id = c.workspace_id AND l.connector_id BETWEEN c.id AND c.id
+             ORDER BY l.connector_id DESC, l.id DESC LIMIT 1) AS last_lead_at,
            waiting.count::int AS waiting, waiting.since AS waits_since, sync.status AS sync_status,
            sync.error_message AS sync_problem, CASE WHEN n.lost_at IS NOT NULL THEN n.problem_detail END AS lost_detail, n.ends_at
       FROM connectors c
