@@ -34,6 +34,7 @@ def fuzzed() -> Iterator[tuple[Hub, Path]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_every_answer_is_as_declared(fuzzed: tuple[Hub, Path]) -> None:
     hub, folder = fuzzed
 
@@ -50,7 +51,7 @@ def test_every_answer_is_as_declared(fuzzed: tuple[Hub, Path]) -> None:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
 

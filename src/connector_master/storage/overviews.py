@@ -54,7 +54,7 @@ _PULSES = text("""
      ) AS sync ON true
      WHERE c.workspace_id = :workspace AND c.deleted_at IS NULL
        AND (CAST(:connector AS uuid) IS NULL OR c.id = :connector)
-     ORDER BY c.id
+     ORDER BY c.id DESC
      LIMIT :limit
 """)
 
@@ -62,7 +62,7 @@ _PULSES = text("""
 async def pulses(
     connection: AsyncConnection, workspace: UUID, *, limit: int, connector_id: UUID | None = None
 ) -> Sequence[Pulse]:
-    """Return at most `limit` connectors, or one, with their signs of life, the oldest first."""
+    """Return the newest `limit` connectors, or one, with their signs of life, the oldest of them first."""
     values = {"workspace": workspace, "connector": connector_id, "limit": limit}
     rows = await connection.execute(_PULSES, values)
-    return [Pulse(**row._mapping) for row in rows]
+    return [Pulse(**row._mapping) for row in reversed(rows.all())]
