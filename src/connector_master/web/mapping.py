@@ -24,7 +24,8 @@ from connector_master.services.mapping_trials import Comparison, Verdict
 from connector_master.services.mappings import Edit, MappingChanged, OwnMapping
 from connector_master.services.trials import fields_of
 from connector_master.storage.field_mappings import MappingVersion
-from connector_master.web.events import status_words
+from connector_master.web.catalogue import status_words
+from connector_master.web.events import status_words as event_words
 from connector_master.web.language import _, say
 from connector_master.web.leads import field_words
 from connector_master.web.pages import Pages
@@ -119,8 +120,8 @@ async def history(visit: Visit) -> Response:
     ]
     return visit.show(
         "mapping/history.html",
-        connector=shown.row,
-        guesses=shown.connector.guesses,
+        shown=shown,
+        statuses=status_words(),
         versions=versions,
         next_cursor=cursor,
     )
@@ -292,6 +293,7 @@ def _values(visit: Visit, bench: Bench, version: int | None) -> dict[str, Any]:
         "is_whole": shown is not None and len(shown.leaves) <= _WHOLE_TREE,
         "starters": starters(),
         "statuses": status_words(),
+        "event_statuses": event_words(),
         "excerpt": excerpt,
         "picked": "",
         "comparison": None,
