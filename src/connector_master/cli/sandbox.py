@@ -27,6 +27,8 @@ def sandbox(
     app.state.world.every_seconds = every
     try:
         listener = listen(host, port)
+        # Whoever reads the address may call at once: what comes before the server runs waits for it.
+        listener.listen()
     except OSError as error:
         fail(f"Port {port} of {host} can't be listened on: {error.strerror}. Choose another with --port.", error)
     at = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
