@@ -314,3 +314,9 @@ async def test_the_export_is_not_for_executives_and_takes_no_page(hub: Hub) -> N
     assert (await hub.api("GET", "/api/leads/export.csv", role=None)).status_code == 401
     assert (await hub.api("GET", "/api/leads/export.csv?limit=5")).status_code == 422
     assert (await hub.api("GET", "/api/leads/export.csv?from=never")).status_code == 422
+
+
+async def test_an_export_of_what_nobody_can_be_is_empty(hub: Hub) -> None:
+    answer = await hub.api("GET", "/api/leads/export.csv?phone=nobody")
+
+    assert (answer.status_code, len(answer.text.splitlines())) == (200, 1)

@@ -214,7 +214,7 @@ async def export_person(caller: Eraser, hub: HubDependency, lead_id: UUID) -> Pe
     return PersonView(lead=LeadView.of(found["lead"]), events=[KeptView(**one) for one in found["events"]])
 
 
-@router.post("/erase", responses=problems(401, 403, 422))
+@router.post("/erase", responses=problems(400, 401, 403, 422))
 async def erase_person(caller: Eraser, hub: HubDependency, body: Person) -> ErasedView:
     """Erase every lead with this phone number or e-mail address, and everything that was sent of it."""
     found = await erasures.erase_person(hub, caller, phone=body.phone, email=body.email)

@@ -132,7 +132,7 @@ async def export(hub: Hub, caller: Caller, search: Search) -> AsyncIterator[byte
     filter_ = filter_of(search)
     async with hub.engine.begin() as connection:
         first = (
-            Found[Lead]([])
+            Found([])
             if filter_ is None
             else await leads.page(connection, caller.workspace_id, filter_, limit=_EXPORT_ROWS)
         )
