@@ -187,5 +187,5 @@ async def get_checklist(caller: Seer, hub: HubDependency, connector_id: UUID) ->
     """Return what has to be in order for leads to come, told from what is known here; no provider is asked."""
     found = await checklist.checklist(hub, caller, connector_id)
     return ChecklistView(
-        items=[ItemView(code=one.code, title=one.title, state=one.state, remedy=" ".join(one.remedy)) for one in found]
+        items=[ItemView(code=one.code, title=one.title, state=one.state, remedy=one.remedy) for one in found]
     )

@@ -22,6 +22,7 @@ from connector_master.connectors.pulling import Limits, Page, Window
 from connector_master.model.event import Record
 from connector_master.model.json import Json, as_object
 from connector_master.model.problem import Problem, TokenRefused
+from connector_master.model.words import Words
 from connector_master.outbound.client import Client
 
 # Google keeps leads for up to 60 days; what is promised is 30.
@@ -71,8 +72,12 @@ async def test(client: Client, grant: Grant, settings: Settings) -> Check:
         found += len((await search(client, grant, settings, customer, _ONE)).rows)
     numbers: list[Json] = [customer_number(one.id) for one in asked]
     directly: list[Json] = [customer_number(one) for one in reached]
-    leads = "there are leads" if found else "there is no lead in the last 60 days"
-    message = f"Google Ads answered for {', '.join(map(str, numbers[:5]))}{' …' if len(numbers) > 5 else ''}; {leads}."
+    asked_of = f"{', '.join(map(str, numbers[:5]))}{' …' if len(numbers) > 5 else ''}"
+    message = (
+        Words("Google Ads answered for %(accounts)s; there are leads.", accounts=asked_of)
+        if found
+        else Words("Google Ads answered for %(accounts)s; there is no lead in the last 60 days.", accounts=asked_of)
+    )
     return Check(True, message, {"accounts": numbers, "reachedDirectly": directly, "hasLeads": bool(found)})
 
 

@@ -150,11 +150,13 @@ async def test(client: Client, credentials: Credentials, settings: LeadSettings)
             found += len(page.records)
     except _KnownKeyLimited as limited:
         minutes = max(1, (limited.retry_after_seconds or _SOON_SECONDS) // 60)
-        message = (
-            f"IndiaMART knows the key. It was asked a short while ago, and wants {minutes} minutes between two calls."
+        message = Words(
+            "IndiaMART knows the key. It was asked a short while ago, and wants %(minutes)s minutes between two calls.",
+            minutes=minutes,
         )
         return Check(True, message, {"waitMinutes": minutes})
-    return Check(True, f"IndiaMART accepted the key; {found} enquiries in the last ten minutes.", {"found": found})
+    message = Words("IndiaMART accepted the key; %(found)s enquiries in the last ten minutes.", found=found)
+    return Check(True, message, {"found": found})
 
 
 def enquiry(value: dict[str, Json]) -> Record:

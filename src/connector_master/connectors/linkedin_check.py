@@ -14,6 +14,7 @@ from connector_master.connectors.linkedin_subscriptions import is_subscribed
 from connector_master.connectors.oauth import Account, Grant
 from connector_master.model.json import Json
 from connector_master.model.problem import BadProviderRequest, PermissionMissing
+from connector_master.model.words import Words, sentences
 from connector_master.outbound.client import Client
 
 _WARNED_DAYS = 60
@@ -45,9 +46,9 @@ async def check_connection(client: Client, grant: Grant, settings: Any) -> Check
         found.doubtful.append(warning)
     details = found.details | {"leads": shown, "problems": list(found.wrong), "warnings": list(found.doubtful)}
     if found.wrong:
-        return Check(False, " ".join(found.wrong), details)
-    names = ", ".join(account.name for account in asked)
-    return Check(True, " ".join([f"LinkedIn answered for {names}.", *found.doubtful]), details)
+        return Check(False, sentences(*found.wrong), details)
+    answered = Words("LinkedIn answered for %(accounts)s.", accounts=", ".join(account.name for account in asked))
+    return Check(True, sentences(answered, *found.doubtful), details)
 
 
 def version_warning(version: str, today: date) -> str | None:
@@ -59,7 +60,11 @@ def version_warning(version: str, today: date) -> str | None:
     ends = date(int(version[:4]) + 1, int(version[4:]), 1)
     if (ends - today).days > _WARNED_DAYS:
         return None
-    return f"Version {version} of LinkedIn's API is served until about {ends:%B %Y}: raise the API version in the settings."
+    return Words(
+        "Version %(version)s of LinkedIn's API is served until about %(day)s: raise the API version in the settings.",
+        version=version,
+        day=ends,
+    )
 
 
 def _judge_scopes(grant: Grant, found: _Findings) -> None:
@@ -67,7 +72,7 @@ def _judge_scopes(grant: Grant, found: _Findings) -> None:
     # The scope that may also write includes the one that reads.
     granted = grant.scopes | ({PAGES_SCOPE} if f"rw{PAGES_SCOPE[1:]}" in grant.scopes else set())
     if grant.scopes and (lacking := [scope for scope in SCOPES if scope not in granted]):
-        found.wrong.append(f"The token lacks {' and '.join(lacking)}: connect again and agree to it.")
+        found.wrong.append(Words("The token lacks %(scopes)s: connect again and agree to it.", scopes=lacking))
 
 
 def _judge_reach(grant: Grant, reached: Sequence[Account], found: _Findings) -> None:
@@ -79,15 +84,18 @@ def _judge_reach(grant: Grant, reached: Sequence[Account], found: _Findings) -> 
         present = known.get(account.id)
         if present is None:
             found.wrong.append(
-                f"Whoever connected does not reach {account.name} any more: see to the role, connect again."
+                Words(
+                    "Whoever connected does not reach %(account)s any more: see to the role, connect again.",
+                    account=account.name,
+                )
             )
         elif present.reason:
-            found.wrong.append(f"{account.name}: {present.reason}")
+            found.wrong.append(_of(account, present.reason))
     if not any(one.is_selectable for one in reached):
-        reasons = "; ".join(f"{one.name}: {one.reason}" for one in reached if one.reason)
-        found.wrong.append(f"Nothing is reached whose leads may be read. {reasons}".strip())
+        found.wrong.append(Words("Nothing is reached whose leads may be read."))
+        found.wrong += [_of(one, one.reason) for one in reached if one.reason]
     elif not grant.accounts:
-        found.doubtful.append("No ad account or page is chosen yet.")
+        found.doubtful.append(Words("No ad account or page is chosen yet."))
 
 
 async def _judge_leads(rest: Rest, grant: Grant, account: Account, lead_type: str, found: _Findings) -> Json:
@@ -100,8 +108,21 @@ async def _judge_leads(rest: Rest, grant: Grant, account: Account, lead_type: st
         if grant.account(account.id) is not None:
             about["announced"] = await is_subscribed(rest, account, lead_type)
     except (BadProviderRequest, PermissionMissing) as problem:
-        found.wrong.append(f"{account.name}, {lead_type}: {problem.detail} {problem.remedy}")
+        said = sentences(problem.detail, problem.remedy)
+        found.wrong.append(
+            Words("%(account)s, %(kind)s: %(problem)s", account=account.name, kind=lead_type, problem=said)
+        )
         return about
     if about.get("announced") is False:
-        found.wrong.append(f"Leads of {account.name} ({lead_type}) are not announced here: choose the accounts again.")
+        found.wrong.append(
+            Words(
+                "Leads of %(account)s (%(kind)s) are not announced here: choose the accounts again.",
+                account=account.name,
+                kind=lead_type,
+            )
+        )
     return about
+
+
+def _of(account: Account, reason: str) -> Words:
+    return Words("%(account)s: %(problem)s", account=account.name, problem=Words(reason))

@@ -12,6 +12,7 @@ from connector_master.connectors.meta_pages import accounts, app_subscription, i
 from connector_master.connectors.oauth import Account, Grant
 from connector_master.model.json import Json, as_object
 from connector_master.model.problem import Permanent
+from connector_master.model.words import Words, sentences
 from connector_master.outbound.client import Client
 
 _SOON_DAYS = 7
@@ -35,20 +36,20 @@ async def check_connection(client: Client, grant: Grant, settings: Any) -> Check
     pages = await accounts(client, grant, settings)
     await _judge_pages(graph, grant, pages, found)
     await _judge_app(client, grant, settings, found)
-    names = ", ".join(page.name for page in grant.accounts or pages if page.is_selectable) or "no page"
+    names = ", ".join(page.name for page in grant.accounts or pages if page.is_selectable) or Words("no page")
     details = found.details | {"problems": list(found.wrong), "warnings": list(found.doubtful)}
     if found.wrong:
-        return Check(False, " ".join(found.wrong), details)
-    return Check(
-        True, " ".join([f"Connected as {as_str(me.get('name')) or 'unknown'}, with {names}.", *found.doubtful]), details
-    )
+        return Check(False, sentences(*found.wrong), details)
+    who = as_str(me.get("name")) or Words("unknown")
+    connected = Words("Connected as %(who)s, with %(pages)s.", who=who, pages=names)
+    return Check(True, sentences(connected, *found.doubtful), details)
 
 
 async def _judge_token(client: Client, graph: Graph, grant: Grant, settings: Any, found: _Findings) -> None:
     asks = graph if grant.app is None else app_graph(client, grant.app, settings)
     answer = await asks.ask("debug_token", {"input_token": grant.access_token})
     if isinstance(answer, Fault):
-        found.doubtful.append(f"What the token may do can't be asked. {answer.problem().detail}")
+        found.doubtful.append(sentences(Words("What the token may do can't be asked."), answer.problem().detail))
         return
     data = as_object(answer.get("data"))
     told = inspected(data)
@@ -59,18 +60,24 @@ async def _judge_token(client: Client, graph: Graph, grant: Grant, settings: Any
         "scopes": [*sorted(told.scopes)] if told.scopes is not None else None,
     }
     if not told.is_alive:
-        found.wrong.append(f"{told.reason or 'Meta says that the token is not valid.'} Connect again.")
+        reason = told.reason or Words("Meta says that the token is not valid.")
+        found.wrong.append(sentences(reason, Words("Connect again.")))
     app_id = data.get("app_id")
     if grant.app is not None and app_id is not None and str(app_id) != grant.app.id:
-        found.wrong.append("The token was made for another app: enter that app's id and secret, or connect again.")
+        found.wrong.append(
+            Words("The token was made for another app: enter that app's id and secret, or connect again.")
+        )
     if told.scopes is not None:
         if lacking := [scope for scope in SCOPES if scope not in told.scopes]:
-            found.wrong.append(f"The token lacks {' and '.join(lacking)}: connect again and agree to it.")
+            found.wrong.append(Words("The token lacks %(scopes)s: connect again and agree to it.", scopes=lacking))
         if settings.ad_details and (lacking := [scope for scope in AD_SCOPES if scope not in told.scopes]):
-            found.doubtful.append(f"Without {' and '.join(lacking)} leads may lack campaign, ad set and ad.")
-    for moment, what in ((told.expires_at, "The token"), (told.ends_at, "The access to people's data")):
-        if moment is not None and (moment - datetime.now(UTC)).days < _SOON_DAYS:
-            found.doubtful.append(f"{what} ends on {moment:%Y-%m-%d}: connect again before that.")
+            found.doubtful.append(Words("Without %(scopes)s leads may lack campaign, ad set and ad.", scopes=lacking))
+    if told.expires_at is not None and _is_soon(told.expires_at):
+        day = told.expires_at.date()
+        found.doubtful.append(Words("The token ends on %(day)s: connect again before that.", day=day))
+    if told.ends_at is not None and _is_soon(told.ends_at):
+        day = told.ends_at.date()
+        found.doubtful.append(Words("The access to people's data ends on %(day)s: connect again before that.", day=day))
 
 
 async def _judge_pages(graph: Graph, grant: Grant, pages: list[Account], found: _Findings) -> None:
@@ -85,46 +92,62 @@ async def _judge_pages(graph: Graph, grant: Grant, pages: list[Account], found: 
             continue
         if known is None:
             found.wrong.append(
-                f"The token does not reach the page {page.name} any more: connect again and tick the page."
+                Words(
+                    "The token does not reach the page %(page)s any more: connect again and tick the page.",
+                    page=page.name,
+                )
             )
             continue
         if known.reason:
-            found.wrong.append(f"{page.name}: {known.reason}")
+            found.wrong.append(Words("%(account)s: %(problem)s", account=page.name, problem=Words(known.reason)))
         try:
             about["subscribed"] = await is_subscribed(grant, graph, page)
         except Permanent as problem:
-            found.wrong.append(f"{page.name}: {problem.detail} {problem.remedy}")
+            said = sentences(problem.detail, problem.remedy)
+            found.wrong.append(Words("%(account)s: %(problem)s", account=page.name, problem=said))
             continue
         if not about["subscribed"]:
             found.wrong.append(
-                f"The page {page.name} is not subscribed, so its leads are not announced: choose it again."
+                Words(
+                    "The page %(page)s is not subscribed, so its leads are not announced: choose it again.",
+                    page=page.name,
+                )
             )
     found.details["pages"] = shown
     if not any(page.is_selectable for page in pages):
         found.wrong.append(
-            "The token reaches no page whose leads it may read: get the task Ads on the page, connect again."
+            Words("The token reaches no page whose leads it may read: get the task Ads on the page, connect again.")
         )
     elif not grant.accounts:
-        found.doubtful.append("No page is chosen yet.")
+        found.doubtful.append(Words("No page is chosen yet."))
 
 
 async def _judge_app(client: Client, grant: Grant, settings: Any, found: _Findings) -> None:
     if grant.app is None:
         found.doubtful.append(
-            "Without app ID and app secret it can't be seen whether the app sends its webhooks here, and no push can be checked."
+            Words(
+                "Without app ID and app secret it can't be seen whether the app sends its webhooks here, and no push can be "
+                "checked."
+            )
         )
         return
     try:
         subscription = await app_subscription(client, grant, settings)
     except Permanent as problem:
-        found.wrong.append(f"{problem.detail} {problem.remedy}")
+        found.wrong.append(sentences(problem.detail, problem.remedy))
         return
     found.details["callbackUrl"] = as_str(subscription.get("callback_url")) if subscription is not None else None
     if subscription is None or not is_ours(subscription):
         found.wrong.append(
-            "The app does not send changes of pages (field leadgen) to this hub: choose the pages again, or enter the "
-            "connector's webhook URL and verify token on the app's page Webhooks."
+            Words(
+                "The app does not send changes of pages (field leadgen) to this hub: choose the pages again, or enter the "
+                "connector's webhook URL and verify token on the app's page Webhooks."
+            )
         )
+
+
+def _is_soon(moment: datetime) -> bool:
+    return (moment - datetime.now(UTC)).days < _SOON_DAYS
 
 
 def _shown(moment: datetime | None) -> str | None:

@@ -27,6 +27,7 @@ from connector_master.model.problem import (
     ProviderLimited,
     ProviderUnavailable,
 )
+from connector_master.model.words import Words
 from connector_master.outbound.client import Answer, Client
 
 
@@ -134,7 +135,9 @@ async def test(client: Client, credentials: Credentials, settings: Settings) -> 
     async for page in pull(client, credentials, settings, Window(now, now)):
         found = len(page.records)
         return Check(
-            True, f"TradeIndia accepted the credentials; {found} inquiries on today's first page.", {"found": found}
+            True,
+            Words("TradeIndia accepted the credentials; %(found)s inquiries on today's first page.", found=found),
+            {"found": found},
         )
     raise ProviderUnavailable("TradeIndia was not asked.")
 

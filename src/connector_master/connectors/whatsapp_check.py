@@ -9,6 +9,7 @@ from connector_master.connectors.connector import Check
 from connector_master.connectors.graph import Fault, Graph
 from connector_master.model.json import Json, as_list, as_object
 from connector_master.model.problem import Permanent
+from connector_master.model.words import Words, sentences
 from connector_master.outbound.client import Client
 
 _FIELDS = (
@@ -41,30 +42,41 @@ async def check_connection(client: Client, credentials: Any, settings: Any) -> C
     """
     missing = [words for name, words in _NEEDED.items() if not getattr(credentials, name)]
     if missing:
-        return Check(False, f"Not entered yet: {', '.join(missing)}.", {"code": "credentials_missing"})
+        return Check(False, Words("Not entered yet: %(names)s.", names=missing), {"code": "credentials_missing"})
     graph = Graph(client, credentials.access_token, settings.api_version, credentials.app_secret)
     found = _Findings()
     if credentials.app_secret is None:
-        say = found.wrong if settings.signature == "required" else found.doubtful
-        refused = " and all are refused" if settings.signature == "required" else ""
-        say.append(f"Without the app secret no push can be checked{refused}: copy it from App settings, Basic.")
+        if settings.signature == "required":
+            found.wrong.append(
+                Words(
+                    "Without the app secret no push can be checked and all are refused: copy it from App settings, Basic."
+                )
+            )
+        else:
+            found.doubtful.append(
+                Words("Without the app secret no push can be checked: copy it from App settings, Basic.")
+            )
     number = await _number(graph, credentials.phone_number_id)
     _judge_number(number, found)
     await _try(found, _check_account, graph, credentials)
     app_id = await _judge_token(graph, credentials.access_token, found)
     await _try(found, _check_subscription, graph, credentials.business_account_id, app_id)
-    name = f"{number.get('verified_name') or 'WhatsApp number'} ({number.get('display_phone_number') or 'no number shown'})"
+    connected = Words(
+        "Connected to %(name)s (%(number)s).",
+        name=number.get("verified_name") or Words("WhatsApp number"),
+        number=number.get("display_phone_number") or Words("no number shown"),
+    )
     details = found.details | {"problems": list(found.wrong), "warnings": list(found.doubtful)}
     if found.wrong:
-        return Check(False, " ".join(found.wrong), details)
-    return Check(True, " ".join([f"Connected to {name}.", *found.doubtful]), details)
+        return Check(False, sentences(*found.wrong), details)
+    return Check(True, sentences(connected, *found.doubtful), details)
 
 
 async def _try(found: _Findings, check: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> None:
     try:
         await check(found, *arguments)
     except Permanent as problem:
-        found.wrong.append(f"{problem.detail} {problem.remedy}")
+        found.wrong.append(sentences(problem.detail, problem.remedy))
 
 
 async def _number(graph: Graph, number_id: str) -> dict[str, Json]:
@@ -87,14 +99,21 @@ def _judge_number(number: dict[str, Json], found: _Findings) -> None:
     platform, status = number.get("platform_type"), number.get("status")
     if platform not in (None, "CLOUD_API"):
         found.wrong.append(
-            f"The number is not registered for the Cloud API ({platform}): register it in WhatsApp Manager."
+            Words(
+                "The number is not registered for the Cloud API (%(platform)s): register it in WhatsApp Manager.",
+                platform=platform,
+            )
         )
     if status not in (None, "CONNECTED"):
-        found.wrong.append(f"The number's status is {status}: look in WhatsApp Manager what it needs.")
+        found.wrong.append(
+            Words("The number's status is %(status)s: look in WhatsApp Manager what it needs.", status=status)
+        )
     if number.get("code_verification_status") in ("NOT_VERIFIED", "EXPIRED"):
-        found.doubtful.append("The number's verification is missing or has expired: verify it in WhatsApp Manager.")
+        found.doubtful.append(
+            Words("The number's verification is missing or has expired: verify it in WhatsApp Manager.")
+        )
     if number.get("account_mode") == "SANDBOX":
-        found.doubtful.append("This is a test number: only people on its list can write to it.")
+        found.doubtful.append(Words("This is a test number: only people on its list can write to it."))
 
 
 async def _check_account(found: _Findings, graph: Graph, credentials: Any) -> None:
@@ -109,7 +128,9 @@ async def _check_account(found: _Findings, graph: Graph, credentials: Any) -> No
         if "next" not in paging or not isinstance(cursor, str) or cursor == after:
             break
         after = cursor
-    found.wrong.append("The phone number ID belongs to another account: compare both ids under WhatsApp, API setup.")
+    found.wrong.append(
+        Words("The phone number ID belongs to another account: compare both ids under WhatsApp, API setup.")
+    )
 
 
 async def _judge_token(graph: Graph, token: str, found: _Findings) -> str | None:
@@ -121,14 +142,17 @@ async def _judge_token(graph: Graph, token: str, found: _Findings) -> str | None
         when = datetime.fromtimestamp(min(end, 253_402_300_799), UTC)
         found.details["tokenExpiresAt"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
         found.doubtful.append(
-            f"The access token ends on {when:%Y-%m-%d}: make one without an end, for a system user. Messages come in "
-            "without it, but tests and checks will fail."
+            Words(
+                "The access token ends on %(day)s: make one without an end, for a system user. Messages come in without it, "
+                "but tests and checks will fail.",
+                day=when.date(),
+            )
         )
     scopes = data.get("scopes")
     if isinstance(scopes, list):
         lacking = [scope for scope in _SCOPES if scope not in scopes]
         if lacking:
-            found.wrong.append(f"The access token lacks {' and '.join(lacking)}: make a new one with it.")
+            found.wrong.append(Words("The access token lacks %(scopes)s: make a new one with it.", scopes=lacking))
     app_id = data.get("app_id")
     return str(app_id) if isinstance(app_id, str | int) else None
 
@@ -140,8 +164,11 @@ async def _check_subscription(found: _Findings, graph: Graph, account_id: str, a
     found.details["subscribed"] = is_subscribed
     if not is_subscribed:
         found.wrong.append(
-            "Your app is not subscribed to the account, so nothing will arrive: send a POST to "
-            f"{account_id}/subscribed_apps, for example in Meta's Graph API Explorer."
+            Words(
+                "Your app is not subscribed to the account, so nothing will arrive: send a POST to %(path)s, for example in "
+                "Meta's Graph API Explorer.",
+                path=f"{account_id}/subscribed_apps",
+            )
         )
 
 

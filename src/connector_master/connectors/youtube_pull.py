@@ -30,6 +30,7 @@ from connector_master.connectors.youtube_settings import Settings
 from connector_master.connectors.youtube_state import HELD, SUBSCRIBERS, State
 from connector_master.model.event import Record
 from connector_master.model.json import Json, as_list, as_object
+from connector_master.model.words import Words, sentences
 from connector_master.outbound.client import Client
 
 RAW_DAYS = 30
@@ -105,18 +106,20 @@ async def test(client: Client, grant: Grant, settings: Settings) -> Check:
         try:
             await _first(api.threads(channel.id, is_held=True))
         except Withheld:
-            withheld.append("comments that are held for review")
+            withheld.append(Words("comments that are held for review"))
     if settings.subscribers:
         try:
             await _first(api.subscribers())
         except SubscribersWithheld:
-            withheld.append("who has subscribed")
+            withheld.append(Words("who has subscribed"))
     names = [one.name for one in asked]
     message = (
-        f"YouTube answered for {', '.join(names)}; there {'are comments' if has_comments else 'is no comment yet'}."
+        Words("YouTube answered for %(channels)s; there are comments.", channels=", ".join(names))
+        if has_comments
+        else Words("YouTube answered for %(channels)s; there is no comment yet.", channels=", ".join(names))
     )
     if withheld:
-        message += f" It does not show {' and '.join(withheld)}."
+        message = sentences(message, Words("It does not show %(what)s.", what=withheld))
     return Check(True, message, {"channels": [*names], "hasComments": has_comments, "withheld": [*withheld]})
 
 

@@ -51,6 +51,8 @@ def _said(kind: str, limits: Mapping[str, Any]) -> str | None:
             return Words("Give %(least)s or more.", least=limits["ge"])
         case "less_than_equal":
             return Words("Give %(most)s or less.", most=limits["le"])
+        case "string_pattern_mismatch":
+            return Words("This does not have the form that is asked for.")
         case "string_too_long":
             return Words("Use %(most)s characters at most.", most=limits["max_length"])
         case "string_too_short":

@@ -30,6 +30,16 @@ class Words(str):
         return words
 
 
+def sentences(*texts: str) -> Words:
+    """Return texts as one, of which pages say each in the reader's language where a catalog knows it.
+
+    >>> sentences(Words("Connect again."), "LinkedIn says why.")
+    'Connect again. LinkedIn says why.'
+    """
+    parts = {f"part{place}": text if isinstance(text, Words) else Words(text) for place, text in enumerate(texts)}
+    return Words(" ".join(f"%({name})s" for name in parts), **parts)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M UTC")

@@ -12,7 +12,7 @@ from connector_master.connectors import registry
 from connector_master.connectors.connector import Connector
 from connector_master.connectors.oauth import has_tokens
 from connector_master.model.problem import NotFound
-from connector_master.model.words import Words
+from connector_master.model.words import Words, sentences
 from connector_master.services.credentials import CredentialsMissing, limits_of, open_credentials, pace_key
 from connector_master.services.hub import Hub
 from connector_master.services.quotas import Quota, quota_of
@@ -29,15 +29,12 @@ _LOOKED_BACK = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that has to be in order: `state` is ok, wrong or unknown.
-
-    `remedy` is sentences, none where it is ok.
-    """
+    """One thing that has to be in order: `state` is ok, wrong or unknown; the remedy is empty where it is ok."""
 
     code: str
     title: str
     state: str
-    remedy: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ def _items(known: _Known, address: str, now: datetime) -> Iterator[Item]:
         yield _calls(known, known.quota, now)
     if known.row.status == "paused":
         remedy = Words("Resume the connector: what arrives is kept and not processed.")
-        yield Item("paused", Words("Not paused"), "wrong", (remedy,))
+        yield Item("paused", Words("Not paused"), "wrong", remedy)
 
 
 def _credentials(known: _Known) -> Iterator[Item]:
@@ -104,14 +101,14 @@ def _credentials(known: _Known) -> Iterator[Item]:
             yield Item("app_credentials", title, "ok")
         else:
             state = "unknown" if given else "wrong"
-            yield Item("app_credentials", title, state, (Words("Enter %(names)s.", names=missing),))
+            yield Item("app_credentials", title, state, Words("Enter %(names)s.", names=missing))
     needed = [*connector.pull_needs]
     if connector.signs_with is not None and not connector.makes_secret and connector.signs_with not in needed:
         needed.append(connector.signs_with)
     missing = [name for name in needed if name not in known.credentials]
     title = Words("Credentials entered")
     if missing:
-        yield Item("credentials", title, "wrong", (Words("Enter %(names)s.", names=missing),))
+        yield Item("credentials", title, "wrong", Words("Enter %(names)s.", names=missing))
     elif needed:
         yield Item("credentials", title, "ok")
 
@@ -123,22 +120,22 @@ def _grant(known: _Known, now: datetime) -> Iterator[Item]:
     if connection is None:
         if known.credentials.intersection(has_tokens(known.connector.credentials)):
             remedy = Words("A token was entered; test the connection to see whether it works.")
-            yield Item("connection", title, "unknown", (remedy,))
+            yield Item("connection", title, "unknown", remedy)
         else:
-            yield Item("connection", title, "wrong", (Words("Choose Connect and agree at the provider."),))
+            yield Item("connection", title, "wrong", Words("Choose Connect and agree at the provider."))
         return
     if connection.lost_at is not None:
         said = [connection.problem_detail] if connection.problem_detail else []
-        yield Item("connection", title, "wrong", (Words("Connect again."), *said))
+        yield Item("connection", title, "wrong", sentences(Words("Connect again."), *said))
         return
     yield Item("connection", title, "ok")
     title = Words("Permissions granted")
     missing = [one for one in known.connector.oauth.scopes if one not in connection.scopes]
     if connection.kind == "given" and not connection.scopes:
-        yield Item("scopes", title, "unknown", (Words("The token was made elsewhere: test the connection."),))
+        yield Item("scopes", title, "unknown", Words("The token was made elsewhere: test the connection."))
     elif missing:
         remedy = Words("Connect again and grant %(scopes)s.", scopes=", ".join(missing))
-        yield Item("scopes", title, "wrong", (remedy,))
+        yield Item("scopes", title, "wrong", remedy)
     else:
         yield Item("scopes", title, "ok")
     yield _lasting(connection.ends_at, known.connector.oauth.lasts_if, now)
@@ -150,7 +147,7 @@ def _lasting(ends_at: datetime | None, lasts_if: str, now: datetime) -> Item:
         return Item("token_life", title, "ok")
     remedy = [Words("Connect again before %(day)s: then the agreement ends.", day=ends_at.date())]
     remedy += [Words(lasts_if)] if lasts_if else []
-    return Item("token_life", title, "wrong", tuple(remedy))
+    return Item("token_life", title, "wrong", sentences(*remedy))
 
 
 def _accounts(known: _Known) -> Iterator[Item]:
@@ -161,7 +158,7 @@ def _accounts(known: _Known) -> Iterator[Item]:
     if not known.accounts:
         wanted = known.connector.needs_grant
         remedy = Words("Choose the %(accounts)s whose leads are to come here.", accounts=Words(several))
-        yield Item("accounts", title, "wrong" if wanted else "unknown", (remedy,))
+        yield Item("accounts", title, "wrong" if wanted else "unknown", remedy)
         return
     yield Item("accounts", title, "ok")
     if known.connector.subscribe is None:
@@ -171,18 +168,18 @@ def _accounts(known: _Known) -> Iterator[Item]:
         if account.subscribed_at is not None:
             yield Item("subscription", title, "ok")
         elif account.problem_code is not None:
-            yield Item("subscription", title, "wrong", (account.problem_detail or Words("Choose it again."),))
+            yield Item("subscription", title, "wrong", account.problem_detail or Words("Choose it again."))
         else:
             remedy = Words("Choose the %(accounts)s again, so that it is subscribed.", accounts=Words(several))
-            yield Item("subscription", title, "unknown", (remedy,))
+            yield Item("subscription", title, "unknown", remedy)
 
 
 def _reachable(address: str) -> Item:
     title = Words("Address reachable from outside")
     if not address.startswith("https://"):
         remedy = Words("Set PUBLIC_URL to the https:// address that providers can reach.")
-        return Item("public_address", title, "wrong", (remedy,))
-    return Item("public_address", title, "unknown", (Words("Send a test from the provider; its arrival proves it."),))
+        return Item("public_address", title, "wrong", remedy)
+    return Item("public_address", title, "unknown", Words("Send a test from the provider; its arrival proves it."))
 
 
 def _challenged(known: _Known) -> Item:
@@ -197,13 +194,13 @@ def _challenged(known: _Known) -> Item:
     )
     shared = Words("An address of this hub that it knows already may do for all connectors.")
     title = Words("Address proven to %(source)s", source=source)
-    return Item("challenge", title, "unknown", (asks, shared))
+    return Item("challenge", title, "unknown", sentences(asks, shared))
 
 
 def _last_push(known: _Known) -> Item:
     if known.last_push is None:
         remedy = Words("Send a test from the provider.")
-        return Item("last_push", Words("Something was pushed in 30 days"), "unknown", (remedy,))
+        return Item("last_push", Words("Something was pushed in 30 days"), "unknown", remedy)
     return Item("last_push", Words("Last push %(moment)s", moment=known.last_push), "ok")
 
 
@@ -211,14 +208,14 @@ def _last_pull(known: _Known) -> Item:
     row = known.row
     if row.status == "failing":
         remedy = Words("See the last sync for what the provider said.")
-        return Item("last_pull", Words("Pulls succeed"), "wrong", (remedy,))
+        return Item("last_pull", Words("Pulls succeed"), "wrong", remedy)
     if row.last_sync_at is None:
         remedy = (
             Words("Nothing to do: the next scheduled run shows.")
             if row.next_sync_at
             else Words("Connect first, or enter credentials.")
         )
-        return Item("last_pull", Words("Pulled once"), "unknown", (remedy,))
+        return Item("last_pull", Words("Pulled once"), "unknown", remedy)
     return Item("last_pull", Words("Last pull %(moment)s", moment=row.last_sync_at), "ok")
 
 
@@ -240,14 +237,14 @@ def _calls(known: _Known, quota: Quota, now: datetime) -> Item:
             "The provider asked not to be called before %(moment)s; it goes on by itself then.",
             moment=quota.rests_until,
         )
-        return Item("daily_calls", title, "wrong", (remedy,))
+        return Item("daily_calls", title, "wrong", remedy)
     if quota.used >= quota.most:
         remedy = Words(
             "It goes on by itself at %(moment)s. For more calls a day, ask the provider for a larger quota, give connectors "
             "apps of their own, or let them sync less often.",
             moment=quota.ends_at,
         )
-        return Item("daily_calls", title, "wrong", (remedy,))
+        return Item("daily_calls", title, "wrong", remedy)
     minutes = getattr(settings_of(known.connector, known.row.settings), "sync_interval_minutes", 0)
     if quota.spread > timedelta(minutes=minutes):
         title = Words(

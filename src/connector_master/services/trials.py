@@ -19,6 +19,7 @@ from connector_master.ingest.pacing import MustWait
 from connector_master.model.event import Push
 from connector_master.model.json import Json
 from connector_master.model.problem import InvalidBody, InvalidRecord, NotFound, Problem, ProviderLimited
+from connector_master.model.words import Words, sentences
 from connector_master.outbound.client import Client
 from connector_master.pipeline.deduplication import deduplication_key
 from connector_master.pipeline.mapping import ATTRIBUTES, CompiledMapping, compile_mapping
@@ -151,11 +152,11 @@ def readable(trial: Trial) -> Trial:
 
 def _check_of_door(row: ConnectorRow) -> Check:
     if row.status == "paused":
-        message = "Paused: what arrives is kept and processed on resume."
+        message = Words("Paused: what arrives is kept and processed on resume.")
     elif row.last_event_at is None:
-        message = "Ready to receive. Nothing has arrived yet: send a test from the provider."
+        message = Words("Ready to receive. Nothing has arrived yet: send a test from the provider.")
     else:
-        message = "Ready to receive; events have arrived."
+        message = Words("Ready to receive; events have arrived.")
     last = row.last_event_at.isoformat().replace("+00:00", "Z") if row.last_event_at else None
     return Check(True, message, {"status": row.status, "lastEventAt": last})
 
@@ -174,15 +175,19 @@ async def _call_provider(hub: Hub, row: ConnectorRow, connector: Connector) -> C
     except CredentialsMissing as problem:
         if connector.pushes:
             return _check_of_door(row)
-        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
+        return Check(False, sentences(problem.detail, problem.remedy), {"code": problem.code, "status": row.status})
     except MustWait as waits:
         at = waits.until.isoformat(timespec="seconds").replace("+00:00", "Z")
-        message = f"{connector.title} has been called just now and allows no other call with this key before {at}."
+        message = Words(
+            "%(source)s has been called just now and allows no other call with this key before %(moment)s.",
+            source=connector.title,
+            moment=waits.until,
+        )
         return Check(row.status == "active" and row.last_sync_at is not None, message, {"nextCallAt": at})
     except Problem as problem:
         if isinstance(problem, ProviderLimited):
             await client.rest(problem)
-        return Check(False, f"{problem.detail} {problem.remedy}", {"code": problem.code, "status": row.status})
+        return Check(False, sentences(problem.detail, problem.remedy), {"code": problem.code, "status": row.status})
 
 
 async def _test_with(connector: Connector, client: Client, settings: Any, grant: Grant) -> Check:

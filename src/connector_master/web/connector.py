@@ -19,7 +19,7 @@ from connector_master.web import charts, drawn_forms, once
 from connector_master.web.catalogue import faults_of, status_words
 from connector_master.web.events import explained
 from connector_master.web.events import status_words as event_words
-from connector_master.web.language import _, reader
+from connector_master.web.language import _, reader, say
 from connector_master.web.overview import words
 from connector_master.web.pages import Pages
 from connector_master.web.spans import end_of, start_of
@@ -82,7 +82,7 @@ async def test(visit: Visit) -> Response:
     checked = await trials.test_connection(visit.hub, visit.caller, visit.id())
     if visit.is_fragment:
         return visit.show("connectors/tested.html", checked=checked)
-    return visit.go(f"/connectors/{visit.id()}", checked.message)
+    return visit.go(f"/connectors/{visit.id()}", say(checked.message))
 
 
 @pages.get("/connectors/{id}/syncs", Permission.LOGS_SEE)
