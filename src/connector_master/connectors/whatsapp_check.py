@@ -158,7 +158,8 @@ async def _judge_token(graph: Graph, token: str, found: _Findings) -> str | None
 
 
 async def _check_subscription(found: _Findings, graph: Graph, account_id: str, app_id: str | None) -> None:
-    answer = await graph.get(f"{account_id}/subscribed_apps")
+    path = f"{account_id}/subscribed_apps"
+    answer = await graph.get(path)
     apps = [as_object(one.get("whatsapp_business_api_data")).get("id") for one in _objects(answer.get("data"))]
     is_subscribed = str(app_id) in map(str, apps) if app_id is not None else bool(apps)
     found.details["subscribed"] = is_subscribed
@@ -167,7 +168,7 @@ async def _check_subscription(found: _Findings, graph: Graph, account_id: str, a
             Words(
                 "Your app is not subscribed to the account, so nothing will arrive: send a POST to %(path)s, for example in "
                 "Meta's Graph API Explorer.",
-                path=f"{account_id}/subscribed_apps",
+                path=path,
             )
         )
 

@@ -37,7 +37,8 @@ def sentences(*texts: str) -> Words:
     'Connect again. LinkedIn says why.'
     """
     parts = {f"part{place}": text if isinstance(text, Words) else Words(text) for place, text in enumerate(texts)}
-    return Words(" ".join(f"%({name})s" for name in parts), **parts)
+    template = " ".join(f"%({name})s" for name in parts)
+    return Words(template, **parts)
 
 
 def _plain(value: object) -> str:
