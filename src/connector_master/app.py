@@ -21,6 +21,8 @@ from connector_master.api import (
     connections,
     connector_types,
     connectors,
+    deliveries,
+    destinations,
     errors,
     events,
     field_mappings,
@@ -41,13 +43,14 @@ from connector_master.connections.key_ring import open_key_ring
 from connector_master.connectors.connector import Connector
 from connector_master.ingest.challenges import Challenges
 from connector_master.ingest.door import Application, Door
+from connector_master.ingest.hints import Hints
 from connector_master.ingest.intake import Intake
 from connector_master.ingest.limits import Limits
 from connector_master.ingest.refusals import Refusals
 from connector_master.ingest.sources import Sources
 from connector_master.ingest.writer import Writer
 from connector_master.outbound.client import Client
-from connector_master.outbound.http import Outbound
+from connector_master.outbound.http import Bounds, HttpClient, Outbound
 from connector_master.outbound.memory import Memory
 from connector_master.services.authentication import settle
 from connector_master.services.hub import Hub
@@ -67,6 +70,8 @@ ROUTERS = (
     leads,
     overview,
     events,
+    destinations,
+    deliveries,
     jobs,
     users,
     api_keys,
@@ -79,6 +84,11 @@ ROUTERS = (
 NOTHING_SET: Mapping[str, str] = MappingProxyType({})
 
 
+FILES = "deliveries"
+"""The folder in DATA_DIR into which destinations write files."""
+_RECEIVERS = 1_000
+_RECEIVERS_KEPT = 200
+"""Connections to receivers at once, and how many stay open for the next lead: some that hang must not take every one."""
 _MOST_MEMORIES = 1_000
 """Connectors for which something is remembered at once; beyond it all is read again."""
 
@@ -114,11 +124,14 @@ async def open_hub(
     try:
         keys = await open_key_ring(engine, secret_keys, data_dir)
         sources = Sources(loader(engine, keys, apps), conninfo(url), owners_loader(engine, keys))
-        intake, limits = Intake(writer), Limits(writer)
+        hints = Hints(writer)
+        intake, limits = Intake(writer, hints.tell), Limits(writer)
         refusals, challenges = Refusals(writer), Challenges(writer)
-        outbound = Outbound(allow=[ip_network(one) for one in outbound_allow])
-        async with outbound, asyncio.TaskGroup() as group:
-            for work in (intake.run, limits.run, refusals.run, challenges.run):
+        allow = [ip_network(one) for one in outbound_allow]
+        outbound = Outbound(allow=allow)
+        receivers = Outbound(allow=allow, connections=_RECEIVERS, kept=_RECEIVERS_KEPT)
+        async with outbound, receivers, asyncio.TaskGroup() as group:
+            for work in (intake.run, limits.run, refusals.run, challenges.run, hints.run):
                 group.create_task(work())
             background = [group.create_task(sources.listen()), group.create_task(writer.keep_ready())]
             try:
@@ -134,10 +147,13 @@ async def open_hub(
                     address=address.rstrip("/"),
                     apps=apps,
                     memory=_memories(),
+                    receiver=partial(_receiver, receivers),
+                    address_of=receivers.address_of,
+                    files=data_dir / FILES,
                 )
                 yield Running(hub, limits, refusals, challenges)
             finally:
-                for part in (intake, limits, refusals, challenges):
+                for part in (intake, limits, refusals, challenges, hints):
                     part.stop()
                 for task in background:
                     task.cancel()
@@ -172,6 +188,14 @@ def _token_servers(outbound: Outbound, addresses: Mapping[str, str]) -> Callable
         return outbound.client(base, name=connector.type, trusted=base != server.base, repeats=False)
 
     return token_server
+
+
+def _receiver(receivers: Outbound, base: str, seconds: float) -> HttpClient:
+    # A user chose the address, so it is never trusted. What is tried again is tried on the schedule.
+    bounds = Bounds(
+        connect_seconds=min(10, seconds), silence_seconds=seconds, total_seconds=seconds, answer_bytes=2**20, repeats=0
+    )
+    return receivers.client(base, name="receiver", trusted=False, repeats=False, bounds=bounds)
 
 
 def _browser_base(addresses: Mapping[str, str], connector: Connector) -> str:

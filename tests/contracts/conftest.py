@@ -16,6 +16,12 @@ from connector_master.storage.engine import conninfo, driver_url
 from connector_master.storage.ids import new_id
 from tests.support.hub import Hub, Process, new_phone
 
+NAMES = (
+    *("connector_id", "lead_id", "event_id", "job_id", "user_id", "key_id", "sync_id"),
+    *("destination_id", "delivery_id", "import_id"),
+)
+"""The parameters of paths that name something by its id."""
+
 
 @dataclass(frozen=True)
 class Route:
@@ -100,15 +106,19 @@ def hub_database(hub_process: tuple[Process, Path, str | None]) -> Iterator[str]
 
 
 @pytest.fixture
-async def ids(hub: Hub) -> dict[str, UUID]:
+async def ids(hub: Hub) -> AsyncIterator[dict[str, UUID]]:
     """By path parameter, something of the hub's own workspace that has this id; each call makes new ones."""
     connector = await hub.create_connector()
+    nowhere = {"name": "D", "type": "http", "settings": {"url": "https://receiver.invalid/"}}
+    destination = (await hub.api("POST", "/api/destinations", nowhere)).json()["id"]
+    await hub.api("POST", f"/api/destinations/{destination}/pause")
     made = await hub.send(connector, {"phone": new_phone()})
     job = await hub.api("POST", "/api/events/retry", {"filter": {"connectorId": connector.id}})
     user = await hub.api("POST", "/api/users", {"email": f"{new_id()}@example.com", "name": "U", "role": "executive"})
     key = await hub.api("POST", "/api/api-keys", {"name": "k", "role": "executive"})
     brought = await hub.api("POST", f"/api/connectors/{connector.id}/imports", content=b"Phone\n1")
-    return {
+    due = await hub.api("GET", "/api/deliveries", params={"destinationId": destination})
+    yield {
         "connector_id": UUID(connector.id),
         "lead_id": UUID(made.lead_id or ""),
         "event_id": UUID(made.event_id or ""),
@@ -117,15 +127,18 @@ async def ids(hub: Hub) -> dict[str, UUID]:
         "key_id": UUID(key.json()["id"]),
         "sync_id": new_id(),
         "import_id": UUID(brought.json()["import"]["id"]),
+        "destination_id": UUID(destination),
+        "delivery_id": UUID(due.json()["items"][0]["id"]),
     }
+    # Else the leads of every later test were due there.
+    await hub.api("DELETE", f"/api/destinations/{destination}")
 
 
 @pytest.fixture
 async def foreign_ids(hub_database: str) -> AsyncIterator[dict[str, UUID]]:
     """By path parameter, something in another workspace of the same database that has this id."""
     workspace = new_id()
-    names = ("connector_id", "lead_id", "event_id", "job_id", "user_id", "key_id", "sync_id", "import_id")
-    ids = {name: new_id() for name in names}
+    ids = {name: new_id() for name in NAMES}
     rows: dict[str, dict[str, Any]] = {
         "workspaces": {"id": workspace, "name": "Another"},
         "connectors": {"id": ids["connector_id"], "type": "webhook", "name": "C", "status": "active"},
@@ -154,6 +167,22 @@ async def foreign_ids(hub_database: str) -> AsyncIterator[dict[str, UUID]]:
             "status": "succeeded",
         },
         "imports": {"id": ids["import_id"], "connector_id": ids["connector_id"], "file_name": "f.csv", "rows": 1},
+        "destinations": {
+            "id": ids["destination_id"],
+            "type": "http",
+            "name": "D",
+            "status": "paused",
+            "settings": {"url": "https://receiver.invalid/"},
+            "occasions": ["lead.created"],
+        },
+        "destination_gates": {"destination_id": ids["destination_id"]},
+        "deliveries": {
+            "id": ids["delivery_id"],
+            "destination_id": ids["destination_id"],
+            "lead_id": ids["lead_id"],
+            "occasion": "lead.created",
+            "status": "dead",
+        },
     }
     async with await psycopg.AsyncConnection.connect(hub_database, autocommit=True) as connection:
         for table, row in rows.items():

@@ -10,26 +10,13 @@ import pytest
 
 from connector_master.access.roles import PERMISSIONS, Permission, Role
 from connector_master.storage.ids import new_id
-from tests.contracts.conftest import Route
+from tests.contracts.conftest import NAMES, Route
 from tests.support.hub import Hub
 
 CALLBACK = "/api/connectors/oauth/callback"
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 ROLES = [*Role, None]
-UNKNOWN: Mapping[str, UUID] = {
-    name: new_id()
-    for name in (
-        "connector_id",
-        "lead_id",
-        "event_id",
-        "job_id",
-        "user_id",
-        "key_id",
-        "sync_id",
-        "import_id",
-        "webhookId",
-    )
-}
+UNKNOWN: Mapping[str, UUID] = {name: new_id() for name in (*NAMES, "webhookId")}
 VALID: Mapping[str, dict[str, Any]] = {
     "PUT /api/connectors/{connector_id}/field-mapping": {"fieldMapping": None},
     "POST /api/connectors/{connector_id}/field-mapping/try": {"fieldMapping": None},
@@ -323,7 +310,9 @@ async def _rows_of(database: str, ids: Mapping[str, UUID]) -> list[Any]:
             "SELECT to_jsonb(c), (SELECT to_jsonb(e) FROM events e WHERE e.id = %(event_id)s),"
             " (SELECT to_jsonb(u) FROM users u WHERE u.id = %(user_id)s),"
             " (SELECT to_jsonb(k) FROM api_keys k WHERE k.id = %(key_id)s),"
-            " (SELECT to_jsonb(j) FROM jobs j WHERE j.id = %(job_id)s)"
+            " (SELECT to_jsonb(j) FROM jobs j WHERE j.id = %(job_id)s),"
+            " (SELECT to_jsonb(d) FROM destinations d WHERE d.id = %(destination_id)s),"
+            " (SELECT to_jsonb(q) FROM deliveries q WHERE q.id = %(delivery_id)s)"
             " FROM connectors c WHERE c.id = %(connector_id)s",
             dict(ids),
         )

@@ -17,7 +17,7 @@ from connector_master.ingest.bodies import decode
 from connector_master.ingest.intake import Arrival
 from connector_master.model.event import Outcome, Push
 from connector_master.model.problem import InvalidBody, InvalidRecord
-from connector_master.services import connectors
+from connector_master.services import connectors, destinations
 from connector_master.services.hub import Hub
 from connector_master.storage.connectors import ConnectorRow
 
@@ -38,6 +38,19 @@ class Inside:
         """Create a connector."""
         given = {"description": None, "settings": {}, "credentials": {}, "field_mapping": None} | fields
         return (await connectors.create(self.hub, self.caller, type_=type_, name="Test", **given)).row
+
+    async def create_destination(self, url: str, **settings: Any) -> UUID:
+        """Create an HTTP destination and return its id."""
+        made = await destinations.create(
+            self.hub,
+            self.caller,
+            type_="http",
+            name="CRM",
+            description=None,
+            settings={"url": url, **settings},
+            credentials={},
+        )
+        return made.row.id
 
     async def change(self, connector: ConnectorRow, **changes: Any) -> None:
         """Change a connector."""
@@ -68,8 +81,13 @@ class Inside:
 async def open_inside(
     database_url: str, data_dir: Path, addresses: Mapping[str, str] = NOTHING_SET
 ) -> AsyncIterator[Inside]:
-    """Run a hub on the migrated database at `database_url`; `addresses` are those of providers, by their settings."""
-    async with open_hub(database_url, secret_keys=None, data_dir=data_dir, addresses=addresses) as running:
+    """Run a hub on the migrated database at `database_url`, whose destinations may lie on loopback.
+
+    `addresses` are those of providers, by their settings.
+    """
+    async with open_hub(
+        database_url, secret_keys=None, data_dir=data_dir, addresses=addresses, outbound_allow=("127.0.0.0/8",)
+    ) as running:
         async with running.hub.engine.connect() as connection:
             workspace = (await connection.execute(text("SELECT id FROM workspaces"))).scalar_one()
         yield Inside(running.hub, command_line(workspace))

@@ -53,8 +53,8 @@ class ConnectorTypeView(View):
             auth=connector.auth,
             pushes=connector.pushes,
             pulls=connector.pulls,
-            settings=_fields(connector.settings),
-            credentials=_fields(connector.credentials),
+            settings=field_views(connector.settings),
+            credentials=field_views(connector.credentials),
             field_mapping=dict(connector.mapping),
         )
 
@@ -65,7 +65,8 @@ async def list_connector_types(caller: Seer) -> Page[ConnectorTypeView]:
     return Page[ConnectorTypeView](items=[ConnectorTypeView.of(one) for one in registry().values()], next_cursor=None)
 
 
-def _fields(form: type[Form]) -> list[FieldView]:
+def field_views(form: type[Form]) -> list[FieldView]:
+    """Return the fields of a form in order."""
     return [
         FieldView(
             name=one.name,

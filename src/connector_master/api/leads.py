@@ -1,7 +1,8 @@
 """/api/leads: the leads, searched, looked at, and taken out as CSV."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from operator import itemgetter
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -14,9 +15,11 @@ from connector_master.access.roles import Permission
 from connector_master.api.moments import Moment
 from connector_master.api.plumbing import HubDependency, Page, PageQuery, allow, problems
 from connector_master.api.shapes import Request, View
+from connector_master.model.delivery import DeliveryStatus
 from connector_master.model.event import EventStatus
 from connector_master.services import erasures, leads
 from connector_master.services.leads import Search, WithTimeline
+from connector_master.storage.deliveries import Delivery
 from connector_master.storage.events import Touch
 from connector_master.storage.leads import Lead
 
@@ -62,6 +65,7 @@ class LeadView(View):
 class TouchView(View):
     """One event that made or touched a lead; nothing of what was sent, nor from where."""
 
+    kind: Literal["event"] = "event"
     event_id: UUID
     status: EventStatus
     reason: str | None = Field(description="What else is to be said of it: `twin`, `edited` or `erased`.")
@@ -90,16 +94,51 @@ class TouchView(View):
         )
 
 
-class LeadWithTimeline(LeadView):
-    """A lead and its timeline: the newest 200 events that touched it, newest first."""
+class SentView(View):
+    """One delivery of a lead; why it failed is told to those who may see deliveries."""
 
-    timeline: list[TouchView]
+    kind: Literal["delivery"] = "delivery"
+    delivery_id: UUID
+    type: str
+    status: DeliveryStatus
+    destination_id: UUID
+    destination_name: str
+    destination_type: str
+    attempts: int
+    created_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> Self:
+        """Return what the API shows of `delivery` among other things that happened to a lead."""
+        return cls(
+            delivery_id=delivery.id,
+            type=delivery.occasion.value,
+            status=delivery.status,
+            destination_id=delivery.destination_id,
+            destination_name=delivery.destination_name,
+            destination_type=delivery.destination_type,
+            attempts=delivery.attempts,
+            created_at=delivery.created_at,
+            ended_at=delivery.settled_at,
+        )
+
+
+class LeadWithTimeline(LeadView):
+    """A lead and its timeline: the newest 200 events that touched it, and the newest 200 deliveries, newest first."""
+
+    timeline: list[TouchView | SentView]
 
     @classmethod
     def shown(cls, found: WithTimeline) -> Self:
         """Return a lead with its timeline."""
         lead = LeadView.of(found.lead)
-        return cls(**dict(lead), timeline=[TouchView.of(touch) for touch in found.timeline])
+        told: list[tuple[datetime, TouchView | SentView]] = [
+            *((touch.received_at, TouchView.of(touch)) for touch in found.timeline),
+            *((delivery.created_at, SentView.of(delivery)) for delivery in found.deliveries),
+        ]
+        told.sort(key=itemgetter(0), reverse=True)
+        return cls(**dict(lead), timeline=[view for _, view in told])
 
 
 class KeptView(View):

@@ -167,8 +167,9 @@ async def _stay(
                 from connector_master.work.app import build
                 from connector_master.work.run import run_worker
 
-                worker = build(running.hub, url, retention_days=settings.raw_retention_days)
-                tasks.append(group.create_task(run_worker(worker)))
+                stopping = asyncio.Event()
+                worker = build(running.hub, url, retention_days=settings.raw_retention_days, stopping=stopping)
+                tasks.append(group.create_task(run_worker(worker, stopping=stopping)))
                 if server is None:
                     _say("Connector Master is working.")
             if embedded is not None and embedded.is_owner:

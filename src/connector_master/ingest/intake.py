@@ -6,7 +6,7 @@ A push and a pull both end here. Nothing is answered before the commit that carr
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -57,10 +57,14 @@ class Arrival:
 
 
 class Intake:
-    """Stores records. `run` is its writing task; `stop` lets what waits be written and returns."""
+    """Stores records. `run` is its writing task; `stop` lets what waits be written and returns.
 
-    def __init__(self, writer: Writer) -> None:
+    `tell` is called after a commit that may have made something due at destinations.
+    """
+
+    def __init__(self, writer: Writer, tell: Callable[[], None] = lambda: None) -> None:
         self._writer = writer
+        self._tell = tell
         self._gathering: Gathering[list[EventRow], list[Stored]] = Gathering(
             self._write, most_in_write=_MOST_IN_WRITE, most_waiting=_MOST_WAITING, weight=_weight
         )
@@ -119,6 +123,8 @@ class Intake:
                 return [await self._write_halves(rows)]
             middle = len(items) // 2
             return [*await self._write(items[:middle]), *await self._write(items[middle:])]
+        if any("deduplication_key" in row.columns for row in rows):
+            self._tell()
         await self._have_fetched(rows)
         results: list[list[Stored] | BaseException] = []
         start = 0

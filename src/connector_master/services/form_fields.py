@@ -30,7 +30,8 @@ def fields_of(form: type[Form]) -> Sequence[FormField]:
             label=one.get("title", name),
             help=one.get("description", ""),
             required=name in required,
-            secret=bool(one.get("secret", False)),
+            # Of an optional one the mark stands beside its "or null".
+            secret=any(kind.get("secret", False) for kind in (one, *one.get("anyOf", ()))),
             schema=one | ({"$defs": definitions} if "$ref" in str(one) else {}),
         )
         for name, one in schema.get("properties", {}).items()

@@ -19,7 +19,8 @@ from connector_master.pipeline.normalize import normalize_phone
 from connector_master.services import csv_cells
 from connector_master.services.hub import Hub
 from connector_master.services.sources import source_of
-from connector_master.storage import activity, connectors, events, lead_words, leads
+from connector_master.storage import activity, connectors, deliveries, events, lead_words, leads
+from connector_master.storage.deliveries import Delivery
 from connector_master.storage.events import Touch
 from connector_master.storage.leads import Lead, LeadFilter
 from connector_master.storage.paging import Found, cut, decode_cursor
@@ -63,10 +64,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class WithTimeline:
-    """A lead, and the newest events that touched it."""
+    """A lead, the newest events that touched it, and its newest deliveries."""
 
     lead: Lead
     timeline: Sequence[Touch]
+    deliveries: Sequence[Delivery] = ()
 
 
 async def list_page(
@@ -96,7 +98,9 @@ async def get(hub: Hub, caller: Caller, lead_id: UUID) -> WithTimeline:
         lead = await leads.get(connection, caller.workspace_id, lead_id)
         if lead is None:
             raise NotFound("No lead has this id.")
-        return WithTimeline(lead, await events.of_lead(connection, caller.workspace_id, lead_id, MOST_TOUCHES))
+        touches = await events.of_lead(connection, caller.workspace_id, lead_id, MOST_TOUCHES)
+        sent = await deliveries.of_lead(connection, caller.workspace_id, lead_id, MOST_TOUCHES)
+        return WithTimeline(lead, touches, sent)
 
 
 async def told(hub: Hub, caller: Caller, found: WithTimeline) -> Mapping[UUID, Mapping[str, str]]:

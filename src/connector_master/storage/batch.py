@@ -2,7 +2,8 @@
 
 Rows go in as one JSON document and one run of bytes with offsets: as fast as binary arrays, and a column more costs one
 line. Idempotency keys decide which rows are fresh; fresh rows are folded by deduplication key inside the statement, since
-PostgreSQL will not update a row twice in one ON CONFLICT; the unique index decides what is a duplicate.
+PostgreSQL will not update a row twice in one ON CONFLICT; the unique index decides what is a duplicate. What is due of them at
+destinations (outbox.py) is written with them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from connector_master.model.event import EventStatus
+from connector_master.storage.outbox import becomes_due
 
 Columns = dict[str, Any]
 
@@ -97,9 +99,12 @@ def _first(name: str) -> str:
 
 
 _NAMES = ", ".join(LEAD_TEXTS)
-_FILLED = ", ".join(
-    f"{name} = coalesce(known.{name}, excluded.{name})" for name in LEAD_TEXTS if name != "phone_number"
-)
+_FILLABLE = [name for name in LEAD_TEXTS if name != "phone_number"]
+_FILLED = ", ".join(f"{name} = coalesce(known.{name}, excluded.{name})" for name in _FILLABLE)
+_FILLS = f"""({", ".join(f"coalesce(known.{name}, excluded.{name})" for name in _FILLABLE)},
+              excluded.attributes || known.attributes)
+             IS DISTINCT FROM ({", ".join(f"known.{name}" for name in _FILLABLE)}, known.attributes)"""
+
 
 _FOLDED = f"""
         SELECT workspace_id, (array_agg(lead_id ORDER BY n))[1], deduplication_key, {", ".join(map(_first, LEAD_TEXTS))},
@@ -126,13 +131,21 @@ def _upserted(source: str) -> str:
                enquired_at = coalesce(known.enquired_at, excluded.enquired_at),
                updated_at = greatest(known.updated_at, excluded.updated_at),
                last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
-               times_seen = known.times_seen + excluded.times_seen
-        RETURNING workspace_id, deduplication_key, id
+               times_seen = known.times_seen + excluded.times_seen,
+               filled_by = CASE WHEN {_FILLS} THEN excluded.id ELSE known.filled_by END
+        RETURNING workspace_id, deduplication_key, id, filled_by
     )"""
 
 
 _STATUS = "CASE WHEN u.id IS NULL THEN t.status WHEN u.id = t.lead_id THEN 'created' ELSE 'duplicate' END"
 _LEAD = "coalesce(u.id, t.lead_id)"
+
+_MADE_OR_FILLED = """
+        SELECT t.workspace_id, u.id AS lead_id, t.id AS event_id,
+               CASE WHEN u.id = t.lead_id THEN 'lead.created' WHEN u.filled_by = t.lead_id THEN 'lead.updated' END AS occasion
+          FROM taken t JOIN upserted u ON u.workspace_id = t.workspace_id AND u.deduplication_key = t.deduplication_key
+"""
+_DUE = f"due AS ({becomes_due(_MADE_OR_FILLED)})"
 
 
 def _store(source: str, further: Sequence[str] = ()) -> str:
@@ -150,6 +163,7 @@ def _store(source: str, further: Sequence[str] = ()) -> str:
          WHERE a.idempotency_key IS NULL OR fresh.event_id IS NOT NULL
     ),
     {_upserted(source)},
+    {_DUE},
     stored AS (
         INSERT INTO events (workspace_id, id, connector_id, origin, status, lead_id, code, detail, external_id, idempotency_key,
                             received_at, processed_at, enquired_at, request_id, position, content_type, payload, body,
@@ -198,6 +212,7 @@ _AGAIN = f"""
             ON open.workspace_id = a.workspace_id AND open.id = a.id
     ),
     {_upserted(_FOLDED)},
+    {_DUE},
     settled AS (
         UPDATE events SET status = {_STATUS}, lead_id = {_LEAD}, code = t.code, detail = t.detail, warnings = t.warnings,
                           enquired_at = coalesce(t.enquired_at, events.enquired_at),

@@ -18,7 +18,8 @@ import psycopg
 from connector_master.model.event import ERASED, EventStatus
 from connector_master.storage import activity, batch, twins
 from connector_master.storage.batch import LEAD_TEXTS, OPEN, Columns, EventRow, Stored, run
-from connector_master.storage.ids import first_id_at
+from connector_master.storage.ids import first_id_at, new_id
+from connector_master.storage.outbox import becomes_due
 
 EDITED = "edited"
 """The reason of an event with a lead whose text changed at its source."""
@@ -57,6 +58,7 @@ class _Addition:
 
     row: EventRow
     lead_id: UUID
+    event_id: UUID
     fills: bool
 
 
@@ -113,7 +115,7 @@ async def _add_fresh(
             workspace = row.columns["workspace_id"]
             paired += [(workspace, one.event_id), (workspace, found[n].event_id)]
         if n in found or (row.stands_for and one.status == EventStatus.DUPLICATE):
-            additions.append(_Addition(row, one.lead_id, fills=n in found))
+            additions.append(_Addition(row, one.lead_id, one.event_id, fills=n in found))
     await twins.pair(connection, paired)
     await _fill(connection, additions)
 
@@ -141,7 +143,7 @@ async def _follow(connection: Connection, rows: Sequence[EventRow], repeated: Ma
     await _fill(
         connection,
         [
-            _Addition(rows[n], event.lead_id, fills=deed is _Deed.EDIT)
+            _Addition(rows[n], event.lead_id, event.id, fills=deed is _Deed.EDIT)
             for n, (deed, event) in deeds.items()
             if deed in (_Deed.EDIT, _Deed.REPLACE) and event.lead_id is not None
         ],
@@ -309,21 +311,31 @@ async def _erase(connection: Connection, events: Sequence[tuple[UUID, UUID]]) ->
 
 _FILLED = tuple(name for name in LEAD_TEXTS if name != "phone_number")
 _OTHER_PHONES = "known.attributes -> 'otherPhones'"
-_FILL = f"""
-    UPDATE leads AS known
-       SET {", ".join(f"{name} = coalesce(r.replaces -> '{name}' ->> known.{name}, known.{name}, r.{name})" for name in _FILLED)},
-           attributes = coalesce(r.attributes, '{{}}') || known.attributes
+_NEW = {name: f"coalesce(r.replaces -> '{name}' ->> known.{name}, known.{name}, r.{name})" for name in _FILLED} | {
+    "attributes": f"""coalesce(r.attributes, '{{}}') || known.attributes
                || CASE WHEN r.phone_number IS NULL OR r.phone_number = known.phone_number
                          OR coalesce({_OTHER_PHONES} ? r.phone_number, false) THEN '{{}}'
                        ELSE jsonb_build_object('otherPhones', coalesce({_OTHER_PHONES}, '[]') || to_jsonb(r.phone_number))
-                  END,
-           enquired_at = coalesce(known.enquired_at, r.enquired_at), updated_at = greatest(known.updated_at, r.received_at)
+                  END"""
+}
+_UPDATE = f"""
+    UPDATE leads AS known
+       SET {", ".join(f"{name} = {new}" for name, new in _NEW.items())},
+           enquired_at = coalesce(known.enquired_at, r.enquired_at), updated_at = greatest(known.updated_at, r.received_at),
+           filled_by = CASE WHEN ({", ".join(_NEW.values())}) IS DISTINCT FROM ({", ".join(f"known.{name}" for name in _NEW)})
+                            THEN r.addition_id ELSE known.filled_by END
       FROM json_to_recordset(%(rows)s::json)
-           AS r (workspace_id uuid, lead_id uuid, fills boolean, replaces jsonb, attributes jsonb, enquired_at timestamptz,
-                 received_at timestamptz{"".join(f", {name} text" for name in LEAD_TEXTS)})
+           AS r (workspace_id uuid, lead_id uuid, event_id uuid, addition_id uuid, fills boolean, replaces jsonb,
+                 attributes jsonb, enquired_at timestamptz, received_at timestamptz
+                 {"".join(f", {name} text" for name in LEAD_TEXTS)})
      WHERE known.workspace_id = r.workspace_id AND known.id = r.lead_id
        AND (r.fills OR {" OR ".join(f"r.replaces -> '{name}' ? known.{name}" for name in _FILLED)})
+    RETURNING known.workspace_id, known.id, r.event_id, known.filled_by = r.addition_id AS is_changed
 """
+_CHANGED = """
+    SELECT workspace_id, id AS lead_id, event_id, CASE WHEN is_changed THEN 'lead.updated' END AS occasion FROM filled
+"""
+_FILL = f"WITH filled AS ({_UPDATE}) {becomes_due(_CHANGED)}"
 
 
 async def _fill(connection: Connection, additions: Sequence[_Addition]) -> None:
@@ -335,7 +347,17 @@ async def _fill(connection: Connection, additions: Sequence[_Addition]) -> None:
     for addition in additions:
         columns = addition.row.columns
         where = {"workspace_id": columns["workspace_id"], "lead_id": addition.lead_id}
-        lead = folded.setdefault(tuple(where.values()), {**where, "fills": False, "replaces": {}, "attributes": {}})
+        lead = folded.setdefault(
+            tuple(where.values()),
+            {
+                **where,
+                "event_id": addition.event_id,
+                "addition_id": new_id(),
+                "fills": False,
+                "replaces": {},
+                "attributes": {},
+            },
+        )
         lead["fills"] |= addition.fills
         for name in (*LEAD_TEXTS, "enquired_at", "received_at"):
             if name in columns:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.storage.activity import Actor
+from connector_master.storage.gates import FREE
 
 QUEUE = "default"
 SYNC_QUEUE = "syncs"
@@ -28,6 +29,11 @@ RESOLVE_LEADS = "resolve_leads"
 RECHECK = "recheck"
 SUBSCRIBE = "subscribe"
 FORGET_RAW = "forget_raw"
+DELIVERY_QUEUE = "deliveries"
+"""Delivering what is due: apart from what waits for sources."""
+DELIVER = "deliver"
+END_DELIVERIES = "end_deliveries"
+RETRY_DELIVERIES = "retry_deliveries"
 RETRY_EVENTS = "retry_events"
 IMPORT_LEADS = "import_leads"
 PROCESS_HELD = "process_held"
@@ -117,6 +123,27 @@ WAKE_SUCCESSOR = """
      ORDER BY id LIMIT 1
 """
 """Says of the first job that waits for a lock what Procrastinate says of one that was just deferred."""
+
+
+_HINT_DELIVERIES = f"""
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW('{DELIVERY_QUEUE}', '{DELIVER}', 0, NULL, NULL, '{{}}'::jsonb, NULL)::procrastinate_job_to_defer_v1
+    ])
+     WHERE EXISTS ({FREE})
+       AND NOT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE task_name = '{DELIVER}' AND status = 'todo')
+"""
+_DEFER_DELIVERIES = text(_HINT_DELIVERIES)
+
+
+async def hint_deliveries(connection: "psycopg.AsyncConnection[Any]", _: Sequence[None]) -> list[None]:
+    """Let a worker deliver what is due, unless one is about to begin anyway. `connection` is in autocommit mode."""
+    await connection.execute(_HINT_DELIVERIES)
+    return []
+
+
+async def defer_deliveries(connection: AsyncConnection) -> None:
+    """Let a worker deliver what is due as soon as this transaction commits."""
+    await connection.execute(_DEFER_DELIVERIES)
 
 
 _COLUMNS = """id, kind, status, filter, total, done, failed, actor_name, error, cancel_requested, created_at, started_at,
@@ -216,6 +243,14 @@ async def advance(
 ) -> None:
     """Count progress, in the same transaction as the work itself."""
     await connection.execute(_ADVANCE, {"workspace": workspace, "id": id_, "done": done, "failed": failed})
+
+
+_ADVANCE_BY = text("UPDATE jobs SET done = done + :done WHERE workspace_id = :workspace AND id = :id")
+
+
+async def advance_by(connection: AsyncConnection, workspace: UUID, id_: UUID, done: int) -> None:
+    """Count progress of work that can't fail, in the same transaction as the work itself."""
+    await connection.execute(_ADVANCE_BY, {"workspace": workspace, "id": id_, "done": done})
 
 
 _FORGOTTEN = text("""

@@ -70,9 +70,9 @@ class LeadFilter:
     end: datetime | None = None
 
 
-_COLUMNS = """l.id, l.phone_number, l.name, l.email, l.source, l.business_name, l.address_line1, l.address_line2, l.city,
-              l.state, l.country, l.pincode, l.product_name, l.notes, l.campaign, l.external_id, l.attributes,
-              l.connector_id, l.enquired_at, l.created_at, l.updated_at, l.times_seen"""
+LEAD_COLUMNS = """l.id, l.phone_number, l.name, l.email, l.source, l.business_name, l.address_line1, l.address_line2, l.city,
+                  l.state, l.country, l.pincode, l.product_name, l.notes, l.campaign, l.external_id, l.attributes,
+                  l.connector_id, l.enquired_at, l.created_at, l.updated_at, l.times_seen"""
 
 _WORDS = """NOT EXISTS (
         SELECT 1 FROM unnest(CAST(:words AS text[])) AS wanted (word)
@@ -170,7 +170,7 @@ async def _page(
 ) -> list[Lead]:
     # Only the conditions asked for are there, so each combination has a plan of its own.
     statement = text(f"""
-        SELECT {_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} ORDER BY l.id DESC LIMIT :limit
+        SELECT {LEAD_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} ORDER BY l.id DESC LIMIT :limit
     """)
     rows = await connection.execute(statement, {"limit": limit, **values})
     return [Lead(**row._mapping) for row in rows]
@@ -238,7 +238,7 @@ def _last_id_before(end: datetime) -> UUID:
     return first_id_at(end + min(_LATEST_ID, datetime.max.replace(tzinfo=UTC) - end))
 
 
-_GET = text(f"SELECT {_COLUMNS} FROM leads l WHERE l.workspace_id = :workspace AND l.id = :id")
+_GET = text(f"SELECT {LEAD_COLUMNS} FROM leads l WHERE l.workspace_id = :workspace AND l.id = :id")
 
 
 async def get(connection: AsyncConnection, workspace: UUID, id_: UUID) -> Lead | None:

@@ -1,4 +1,4 @@
-"""Partitions of events and activity: one a month, made ahead, dropped when retention has passed."""
+"""Partitions of events, activity and attempts: one a month, made ahead, dropped when retention has passed."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +8,7 @@ from psycopg import sql
 
 from connector_master.storage.ids import first_id_at
 
-PARTITIONED = ("events", "activity")
+PARTITIONED = ("events", "activity", "delivery_attempts")
 _MONTHS_AHEAD = 6
 
 

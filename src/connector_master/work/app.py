@@ -12,6 +12,8 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
 from connector_master.services import (
+    deliveries,
+    delivering,
     events,
     imports,
     leads,
@@ -28,6 +30,9 @@ from connector_master.services import (
 from connector_master.services.hub import Hub
 from connector_master.storage.engine import conninfo
 from connector_master.storage.jobs import (
+    DELIVER,
+    DELIVERY_QUEUE,
+    END_DELIVERIES,
     FORGET_RAW,
     IMPORT_LEADS,
     PROCESS_HELD,
@@ -35,6 +40,7 @@ from connector_master.storage.jobs import (
     RECHECK,
     RESOLVE_LEADS,
     RESOLVE_QUEUE,
+    RETRY_DELIVERIES,
     RETRY_EVENTS,
     RUN_SYNC,
     SUBSCRIBE,
@@ -54,8 +60,12 @@ log = structlog.get_logger()
 _AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)
 
 
-def build(hub: Hub, url: str, *, retention_days: int) -> App:
-    """Return Procrastinate's application for `hub` on the database at `url`; events older than the retention are dropped."""
+def build(hub: Hub, url: str, *, retention_days: int, stopping: asyncio.Event | None = None) -> App:
+    """Return Procrastinate's application for `hub` on the database at `url`; events older than the retention are dropped.
+
+    While `stopping` is set, jobs that would go on for as long as there is work begin nothing more (run.py sets it).
+    """
+    stopping = stopping or asyncio.Event()
     database = conninfo(url)
     app = App(
         connector=PsycopgConnector(
@@ -137,6 +147,20 @@ def build(hub: Hub, url: str, *, retention_days: int) -> App:
     @app.task(name="look_after_connections", queue=RESOLVE_QUEUE, queueing_lock="look_after_connections")
     async def look_after_connections(timestamp: int) -> None:
         await lifetimes.look_after(hub)
+
+    @app.task(name=RETRY_DELIVERIES, queue=QUEUE, retry=_AGAIN)
+    async def retry_deliveries(*, workspace_id: str, job_id: str) -> None:
+        await deliveries.run_retry(hub, UUID(workspace_id), UUID(job_id))
+
+    @app.task(name=END_DELIVERIES, queue=QUEUE, retry=_AGAIN)
+    async def end_deliveries(*, workspace_id: str, destination_id: str) -> None:
+        await deliveries.end_all(hub, UUID(workspace_id), UUID(destination_id))
+
+    # The sweep beneath the hints: whatever is due and nobody delivers is found within a second.
+    @app.periodic(cron="* * * * * *")
+    @app.task(name=DELIVER, queue=DELIVERY_QUEUE, queueing_lock=DELIVER)
+    async def deliver(timestamp: int = 0) -> None:
+        await delivering.deliver_due(hub, stopping)
 
     @app.periodic(cron="* * * * * */10")
     @app.task(name="rescue", queue=QUEUE, queueing_lock="rescue")
@@ -226,7 +250,9 @@ def _make_partitions(database: str) -> list[str]:
 def _drop_partitions(database: str, before: datetime) -> list[str]:
     # The activity log stays: it is the audit trail.
     with _connect(database) as connection:
-        return drop_partitions(connection, "events", before)
+        return [
+            name for table in ("events", "delivery_attempts") for name in drop_partitions(connection, table, before)
+        ]
 
 
 def _connect(database: str) -> "psycopg.Connection[tuple[object, ...]]":

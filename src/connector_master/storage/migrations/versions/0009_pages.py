@@ -5,7 +5,7 @@ from importlib.resources import files
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:
