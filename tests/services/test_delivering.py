@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from connector_master.services import deliveries, delivering, destinations, events
+from connector_master.services import deliveries, delivering, destinations, erasures, events
 from tests.support.hub import new_phone, until
 from tests.support.inside import Inside
 from tests.support.receiver import Receiver, Reply, receiving
@@ -149,6 +149,36 @@ async def test_a_lead_that_a_retried_event_makes_is_due_like_any_other(inside: I
     await deliver_once(inside)
 
     assert receiver.taken() == [str(event.lead_id)]
+
+
+async def test_an_erasure_ends_what_waits_and_is_told_where_the_lead_was_sent(
+    inside: Inside, receiver: Receiver
+) -> None:
+    connector = await inside.create_connector()
+    wanted = ["lead.created", "lead.updated", "lead.erased"]
+    await inside.create_destination(f"{receiver.url}/told", on=wanted, idFrom="body.id")
+    receiver.behaviour = lambda _: Reply(200, b'{"id": "crm-1", "name": "Asha Rao"}')
+    phone = new_phone()
+    lead_id = await push_lead(inside, connector, phone=phone)
+    await deliver_once(inside)
+    await inside.create_destination(f"{receiver.url}/never", on=wanted)
+    await push_lead(inside, connector, phone=phone, city="Pune")
+
+    await erasures.erase_lead(inside.hub, inside.caller, lead_id)
+    receiver.calls.clear()
+    await deliver_once(inside)
+
+    (call,) = receiver.calls
+    assert (call.path, call.json["type"], call.json["data"]) == ("/told", "lead.erased", {"id": str(lead_id)})
+    found = await rows(inside, "occasion, status, code")
+    assert [tuple(row) for row in found] == [
+        ("lead.created", "delivered", None),
+        ("lead.updated", "dead", "lead_erased"),
+        ("lead.updated", "dead", "lead_erased"),
+        ("lead.erased", "delivered", None),
+    ]
+    kept = await inside.sql("SELECT answer FROM delivery_attempts ORDER BY id")
+    assert [row.answer for row in kept] == [None, None]
 
 
 async def test_without_destinations_nothing_is_due(inside: Inside) -> None:

@@ -27,12 +27,13 @@ VARIABLES = ("lead", "delivery")
 class DestinationSettings(Form):
     """Settings that every type of destination has."""
 
-    on: tuple[Literal["lead.created", "lead.updated"], ...] = Field(
+    on: tuple[Literal["lead.created", "lead.updated", "lead.erased"], ...] = Field(
         default=("lead.created",),
         min_length=1,
-        max_length=2,
+        max_length=3,
         title="Sends",
-        description="What is delivered: lead.created, and if wanted lead.updated, when a later enquiry fills blanks of a lead.",
+        description="What is delivered: lead.created, and if wanted lead.updated, when a later enquiry fills blanks of a lead, "
+        "and lead.erased, when a lead that was sent there is erased.",
     )
     concurrency: int = Field(
         default=4, ge=1, le=20, title="Calls at once", description="So many deliveries may be under way at a time."

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from connector_master.delivery.destination import Attempt
 from connector_master.delivery.schedule import WAITS, next_wait
-from connector_master.model.delivery import DeliveryStatus
+from connector_master.model.delivery import DeliveryStatus, Occasion
 from connector_master.model.problem import (
     AddressRefused,
     CredentialsRefused,
@@ -71,7 +71,8 @@ def settled(made: Made, now: datetime, chance: float) -> Tried:
         external_id=made.attempt.external_id,
         request=made.attempt.request,
         answer_status=made.attempt.status,
-        answer=made.attempt.answer,
+        # What is said of a lead that is erased is not kept: it may repeat it.
+        answer=None if due.occasion == Occasion.ERASED else made.attempt.answer,
     )
 
 

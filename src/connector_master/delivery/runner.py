@@ -19,11 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from connector_master.delivery.attempts import Target, attempt
 from connector_master.delivery.breaker import after_failure, after_success
-from connector_master.delivery.destination import Attempt, Parcel
-from connector_master.delivery.envelope import lead_as_json
+from connector_master.delivery.destination import Attempt
+from connector_master.delivery.envelope import parcel_of
 from connector_master.delivery.outcome import Made, settled
 from connector_master.delivery.pace import starts
-from connector_master.model.problem import NotFound
+from connector_master.model.problem import LeadErased
 from connector_master.storage import activity, destinations, gates, outbox
 from connector_master.storage.gates import Gate
 from connector_master.storage.outbox import Due, Tried
@@ -133,13 +133,11 @@ class Runner:
         return Made(due, made, began_at, timedelta(seconds=time.perf_counter() - began))
 
     async def _attempt(self, due: Due) -> Attempt:
-        target = self._target
-        if due.lead is None:
-            return Attempt(
-                problem=NotFound("The lead is not there any more.", remedy="Nothing: there is nothing to send.")
-            )
-        parcel = Parcel(due.id, due.occasion, due.created_at, lead_as_json(due.lead), due.known_as)
-        return await attempt(target, parcel)
+        try:
+            parcel = parcel_of(due)
+        except LeadErased as problem:
+            return Attempt(problem=problem)
+        return await attempt(self._target, parcel)
 
     # ---- what came of it --------------------------------------------------------------------------------
 

@@ -17,4 +17,5 @@ class Occasion(StrEnum):
 
     CREATED = "lead.created"
     UPDATED = "lead.updated"
+    ERASED = "lead.erased"
     TEST = "lead.test"

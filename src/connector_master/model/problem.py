@@ -364,6 +364,15 @@ class LeadRefused(Permanent):
     )
 
 
+class LeadErased(Permanent):
+    """The lead was erased before it was sent."""
+
+    code = "lead_erased"
+    title = "Lead erased"
+    status = 409
+    remedy = "Nothing: there is nothing to send any more."
+
+
 class DestinationRefused(Permanent):
     """A destination refuses every call: its address, its credentials or our rights there are wrong."""
 

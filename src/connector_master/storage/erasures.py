@@ -7,6 +7,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connector_master.model.event import ERASED
+from connector_master.model.problem import LeadErased
+from connector_master.storage import outbox
 
 _MATCHING = text("""
     SELECT id FROM leads
@@ -65,4 +67,7 @@ async def erase(connection: AsyncConnection, workspace: UUID, lead_id: UUID) -> 
         return None
     touched: int = (await connection.execute(_EVENTS, values)).scalar_one()
     await connection.execute(_LINES, values)
+    await outbox.erase(
+        connection, workspace, lead_id, code=LeadErased.code, detail="The lead was erased before it was sent."
+    )
     return connector_id, touched

@@ -190,7 +190,7 @@ async def _older(
         )
         SELECT fitting.* FROM (SELECT lead_id FROM found ORDER BY lead_id DESC) AS one
          CROSS JOIN LATERAL (
-            SELECT {_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} AND l.id = one.lead_id LIMIT 1
+            SELECT {LEAD_COLUMNS} FROM leads l WHERE {" AND ".join(conditions)} AND l.id = one.lead_id LIMIT 1
          ) AS fitting
          LIMIT :limit
     """)

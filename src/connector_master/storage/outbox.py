@@ -43,6 +43,7 @@ class Due:
     """One delivery to be sent now. `lead` is as it is now, None where it is gone; `known_as` is the receiver's id for it."""
 
     id: UUID
+    lead_id: UUID
     occasion: Occasion
     created_at: datetime
     attempts: int
@@ -68,7 +69,8 @@ _TAKE = text(f"""
         UPDATE deliveries d SET due_at = p.waits_for + interval '1 microsecond' FROM placed p
          WHERE d.workspace_id = :workspace AND d.id = p.id AND p.waits_for > now()
     )
-    SELECT d.id AS delivery_id, d.occasion, d.created_at AS due_since, d.attempts, d.retries, d.failing_since,
+    SELECT d.id AS delivery_id, d.lead_id AS due_lead_id, d.occasion, d.created_at AS due_since, d.attempts, d.retries,
+           d.failing_since,
            CASE WHEN d.occasion <> 'lead.created' THEN
                (SELECT known.external_id FROM deliveries known
                  WHERE known.workspace_id = :workspace AND known.lead_id = d.lead_id AND known.destination_id = :destination
@@ -96,6 +98,7 @@ def _due(row: Any) -> Due:
     delivery = {name: rest.pop(name) for name in ("attempts", "retries", "failing_since", "known_as")}
     return Due(
         id=rest.pop("delivery_id"),
+        lead_id=rest.pop("due_lead_id"),
         occasion=Occasion(rest.pop("occasion")),
         created_at=rest.pop("due_since"),
         lead=Lead(**rest) if rest["id"] is not None else None,
@@ -153,6 +156,33 @@ async def record(connection: AsyncConnection, workspace: UUID, tried: Sequence[T
     """Keep attempts, and write what becomes of their deliveries."""
     rows = [{name: getattr(one, name) for name in one.__dataclass_fields__} | {"attempt_id": new_id()} for one in tried]
     await connection.execute(_RECORD, {"workspace": workspace, "rows": orjson.dumps(rows).decode()})
+
+
+_END_OF_LEAD = text(f"""
+    UPDATE deliveries SET status = 'dead', code = :code, detail = :detail, settled_at = clock_timestamp()
+     WHERE workspace_id = :workspace AND lead_id = :lead AND status IN {OPEN}
+""")
+_FORGET_ANSWERS = text("""
+    UPDATE delivery_attempts SET answer = NULL
+     WHERE workspace_id = :workspace AND answer IS NOT NULL
+       AND delivery_id IN (SELECT id FROM deliveries WHERE workspace_id = :workspace AND lead_id = :lead)
+""")
+_ERASED = text("""
+    INSERT INTO deliveries (workspace_id, id, destination_id, lead_id, occasion, created_at, due_at)
+    SELECT d.workspace_id, new_id_at(now()), d.id, :lead, 'lead.erased', now(), now() FROM destinations d
+     WHERE d.workspace_id = :workspace AND d.deleted_at IS NULL AND 'lead.erased' = ANY(d.occasions)
+       AND EXISTS (SELECT 1 FROM deliveries sent
+                    WHERE sent.workspace_id = d.workspace_id AND sent.lead_id = :lead AND sent.destination_id = d.id
+                      AND sent.attempts > 0)
+""")
+
+
+async def erase(connection: AsyncConnection, workspace: UUID, lead_id: UUID, *, code: str, detail: str) -> None:
+    """Send nothing more of a lead that is erased, forget what receivers said of it, and tell those that want to know."""
+    values = {"workspace": workspace, "lead": lead_id, "code": code, "detail": detail}
+    await connection.execute(_END_OF_LEAD, values)
+    await connection.execute(_FORGET_ANSWERS, values)
+    await connection.execute(_ERASED, values)
 
 
 _HASTEN = text("""
