@@ -586,7 +586,7 @@ async def test_what_is_not_entered_is_named_before_any_call() -> None:
     found = await check(graph, Credentials(access_token=TOKEN))
 
     assert not found.is_ok
-    assert "the phone number ID, the WhatsApp Business account ID" in found.message
+    assert "the phone number ID and the WhatsApp Business account ID" in found.message
     assert graph.asked == []
 
 

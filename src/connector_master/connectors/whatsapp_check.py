@@ -18,9 +18,9 @@ _FIELDS = (
 )
 _FEW_FIELDS = "id,display_phone_number,verified_name"
 _NEEDED = {
-    "access_token": "the access token",
-    "phone_number_id": "the phone number ID",
-    "business_account_id": "the WhatsApp Business account ID",
+    "access_token": Words("the access token"),
+    "phone_number_id": Words("the phone number ID"),
+    "business_account_id": Words("the WhatsApp Business account ID"),
 }
 _SCOPES = ("whatsapp_business_messaging", "whatsapp_business_management")
 _MOST_PAGES = 20
