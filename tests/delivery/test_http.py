@@ -393,7 +393,7 @@ async def test_one_slow_call_does_not_hold_up_another(send: Sender, receiver: Re
         ({"timeoutSeconds": 61}, "timeoutSeconds", "60"),
         ({"concurrency": 0}, "concurrency", "1"),
         ({"on": []}, "on", "1"),
-        ({"on": ["lead.erased"]}, "on", "lead.created"),
+        ({"on": ["lead.lost"]}, "on", "lead.created"),
         ({"nothing": 1}, "nothing", "Extra"),
     ],
 )
